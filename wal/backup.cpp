@@ -1,0 +1,128 @@
+#include "wal/backup.hpp"
+
+#include "wal/disk.hpp"
+#include "wal/owner_lock.hpp"
+#include "wal/store.hpp"
+#include "wal/store_table.hpp"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace twophase::wal {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t owner_only_file = 0600;
+
+// A directory that takes its name only when all in it is durable; gone when that never comes.
+class Draft {
+public:
+    explicit Draft(const fs::path& target)
+        : target_(target),
+          path_(parent_of(target) / (fs::absolute(target).lexically_normal().filename().string() +
+                                     ".partial-" + std::to_string(::getpid()))) {
+        fs::remove_all(path_);
+        make_directory(path_);
+    }
+    ~Draft() {
+        std::error_code ignored;
+        fs::remove_all(path_, ignored);
+    }
+    Draft(const Draft&) = delete;
+    Draft& operator=(const Draft&) = delete;
+
+    const fs::path& path() const { return path_; }
+
+    void publish() {
+        const fs::path data = path_ / "data.mdb";
+        fs::remove(path_ / "lock.mdb");
+        if (::chmod(data.c_str(), owner_only_file) != 0)
+            throw StoreError(errno, "set the permissions of " + data.string());
+        sync_file(data);
+        sync_directory(path_);
+        // rename() puts a directory in the place of none or of an empty one only.
+        if (std::rename(path_.c_str(), target_.c_str()) != 0)
+            throw StoreError(errno, "name the copy " + target_.string());
+        sync_directory(parent_of(target_));
+    }
+
+private:
+    fs::path target_;
+    fs::path path_;
+};
+
+Table existing_store_table(Environment& environment, const fs::path& directory) {
+    const auto table = environment.find_table(store_table_name);
+    if (!table) throw StoreError::refused(directory.string() + " holds no store");
+    return *table;
+}
+
+StoreIdentity existing_identity(const Reader& reader, Table table, const fs::path& directory) {
+    auto identity = read_identity(reader, table);
+    if (!identity) throw StoreError::refused(directory.string() + " holds no store");
+    return *std::move(identity);
+}
+
+void change_identity(const fs::path& directory, const std::function<void(StoreIdentity&)>& change) {
+    // Any map will do: LMDB makes it as large as the file needs, and this adds a few pages.
+    const std::size_t map_bytes = fs::file_size(directory / "data.mdb") + (std::size_t{1} << 20);
+    Environment environment({.directory = directory, .map_bytes = map_bytes});
+    const Table table = existing_store_table(environment, directory);
+    Batch batch = environment.batch();
+    StoreIdentity identity = existing_identity(batch, table, directory);
+    change(identity);
+    write_identity(batch, table, identity);
+    batch.commit();
+}
+
+void check_backup_exists(const fs::path& directory) {
+    if (!fs::exists(directory / "data.mdb"))
+        throw StoreError(ENOENT, "find a store in " + directory.string());
+    check_data_file(directory);
+}
+
+}  // namespace
+
+void write_backup(const Environment& environment, const fs::path& to) {
+    if (fs::exists(to)) throw StoreError(EEXIST, "write a backup to " + to.string());
+    Draft draft(to);
+    environment.copy_to(draft.path());
+    change_identity(draft.path(), [](StoreIdentity& identity) { identity.is_backup = true; });
+    draft.publish();
+}
+
+void restore(const fs::path& from, const fs::path& to) {
+    check_backup_exists(from);
+    if (fs::exists(to) && !fs::is_empty(to))
+        throw StoreError(ENOTEMPTY, "restore to " + to.string());
+    Draft draft(to);
+    fs::copy_file(from / "data.mdb", draft.path() / "data.mdb");
+    change_identity(draft.path(), [&](StoreIdentity& identity) {
+        if (!identity.is_backup)
+            throw StoreError::refused(from.string() +
+                                      " is not a backup; make one with `recoveryctl backup`");
+        identity.is_backup = false;
+        identity.was_restored = true;
+        identity.epoch += restored_epochs_ahead;
+    });
+    draft.publish();
+}
+
+StoreIdentity inspect(const fs::path& directory) {
+    if (!fs::exists(directory / "data.mdb"))
+        throw StoreError(ENOENT, "find a store in " + directory.string());
+    const OwnerLock lock(directory);
+    check_data_file(directory);
+    Environment environment({.directory = directory, .read_only = true});
+    const Table table = existing_store_table(environment, directory);
+    return existing_identity(environment.snapshot(), table, directory);
+}
+
+}  // namespace twophase::wal

@@ -1,0 +1,62 @@
+#include "wal/headroom.hpp"
+
+#include "wal/disk.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace twophase::wal {
+namespace {
+
+constexpr std::size_t most_reserved_bytes = std::size_t{16} << 20;
+constexpr std::size_t most_disk_bytes = std::size_t{1} << 30;
+constexpr std::size_t page_bytes = 4096;
+
+// Small enough that the fifth of the map that belongs to decisions isn't used up unseen.
+std::size_t much_growth(std::size_t map_bytes) { return map_bytes / 128; }
+
+std::size_t reserve_for(std::size_t map_bytes) {
+    return std::min(most_reserved_bytes, map_bytes / 8 / page_bytes * page_bytes);
+}
+
+}  // namespace
+
+bool has_room(std::size_t used_bytes,
+              std::size_t map_bytes,
+              std::size_t file_bytes,
+              std::size_t disk_free_bytes) {
+    const std::size_t growth = map_bytes - std::min(map_bytes, file_bytes);
+    const std::size_t needed = std::min({growth, map_bytes / 10, most_disk_bytes});
+    return used_bytes < map_bytes / 5 * 4 && disk_free_bytes >= needed;
+}
+
+HeadroomGauge::HeadroomGauge(Environment& environment, std::filesystem::path directory)
+    : environment_(environment), directory_(std::move(directory)) {
+    measure();
+}
+
+void HeadroomGauge::measure() {
+    const std::size_t map = environment_.map_bytes();
+    environment_.reserve(reserve_for(map));
+    extent_then_ = environment_.extent_bytes();
+    measured_ = std::chrono::steady_clock::now();
+    Headroom now{.used_bytes = environment_.used_bytes(),
+                 .map_bytes = map,
+                 .disk_free_bytes = disk_free_bytes(directory_)};
+    now.has_room = has_room(now.used_bytes, map, environment_.file_bytes(), now.disk_free_bytes);
+    const std::lock_guard lock(mutex_);
+    headroom_ = now;
+}
+
+void HeadroomGauge::measure_if_due() {
+    const bool is_old = std::chrono::steady_clock::now() - measured_ >= std::chrono::seconds(1);
+    const std::size_t grown = environment_.extent_bytes() - extent_then_;
+    if (is_old || grown >= much_growth(environment_.map_bytes())) measure();
+}
+
+Headroom HeadroomGauge::read() const {
+    const std::lock_guard lock(mutex_);
+    return headroom_;
+}
+
+}  // namespace twophase::wal

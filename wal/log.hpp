@@ -1,0 +1,144 @@
+// The coordinator's write-ahead log: checksummed records by transaction, in one FIFO of group
+// commits.
+#pragma once
+
+#include "wal/store.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace twophase::wal {
+
+/// A transaction's id: 16 bytes, in time order.
+using Gid = std::array<std::uint8_t, 16>;
+
+/// What a client names its request with. code and id: 1 to 128 bytes each.
+struct BusinessKey {
+    std::string code;
+    std::string id;
+    std::uint32_t attempt = 1;
+    friend bool operator==(const BusinessKey&, const BusinessKey&) = default;
+};
+
+struct BusinessEntry {
+    BusinessKey key;
+    Gid gid{};
+    std::array<std::uint8_t, 32> fingerprint{};
+    /// The stored entry fails its checksum: the key is taken, gid and fingerprint mean nothing.
+    bool damaged = false;
+};
+
+/// One record to append. Its payload is opaque to the log.
+struct Entry {
+    Gid gid{};
+    std::uint32_t n = 0;  // 0, 1, 2, ... within the transaction, given by the caller
+    std::string payload;
+    std::optional<BusinessEntry> starts;  // with n = 0: enters unfinished and business_keys
+    bool finishes = false;                // leaves unfinished, enters the retention index
+    const char* label = "";               // for crash points, a literal
+};
+
+/// One record as read back.
+struct StoredRecord {
+    std::uint32_t n = 0;
+    std::string payload;
+};
+
+/// A transaction's records as read back. `damage` says what is wrong: a bad frame, a gap, nothing
+/// at n = 0; records up to the damage are given.
+struct StoredTransaction {
+    Gid gid{};
+    std::vector<StoredRecord> records;
+    std::string damage;  // empty: whole
+    bool is_finished = false;
+};
+
+struct LogOptions {
+    StoreOptions store;  // kind and tables are filled in by Log
+    std::chrono::seconds retention{7 * 24 * 3600};
+};
+
+/// The log. Open does what Store does; see there for ownership, fail-stop and threads.
+class Log {
+public:
+    Log(LogOptions options, Post post);
+    ~Log();
+
+    Store& store();
+    const Store& store() const;
+
+    /// Appends entries as one atomic job. `then` runs on the loop once they are durable. Entries
+    /// that start a transaction (n = 0, always with `starts`) are new work; records that follow a
+    /// start that was refused are refused with it. A business key found taken, a record that is
+    /// there already or one whose predecessor is missing ends the process: the caller keeps keys
+    /// unique and counts. Pushes the "gid ceiling" (milliseconds) to `ceiling` when given.
+    void append(std::vector<Entry> entries,
+                Urgency urgency,
+                std::function<void(Written)> then,
+                std::optional<std::uint64_t> ceiling = std::nullopt);
+
+    /// Milliseconds since 1970 below which ids were minted by earlier starts.
+    std::uint64_t gid_ceiling() const;
+
+    /// Every unfinished transaction in gid order, with whatever is damaged. Used once, at start;
+    /// costs what is unfinished. `bad_keys` counts entries whose gid can't be told: of a wrong
+    /// size, or failing their checksum with no records under that gid.
+    struct Unfinished {
+        std::vector<StoredTransaction> transactions;
+        std::size_t bad_keys = 0;
+    };
+    Unfinished unfinished() const;
+
+    std::optional<StoredTransaction> read(const Gid& gid) const;
+
+    /// The entry under exactly this key.
+    std::optional<BusinessEntry> find(const BusinessKey& key) const;
+    /// The entry with the highest attempt under this code and id.
+    std::optional<BusinessEntry> find_last_attempt(std::string_view code,
+                                                   std::string_view id) const;
+    /// All attempts under this code and id, lowest first.
+    std::vector<BusinessEntry> find_attempts(std::string_view code, std::string_view id) const;
+
+    /// Up to `limit` transactions below `before` (all: nothing), newest first. One short snapshot.
+    std::vector<StoredTransaction> list(std::optional<Gid> before, std::size_t limit) const;
+
+    /// Up to `limit` transactions above `after` (all: nothing), oldest first: verify and export.
+    std::vector<StoredTransaction> walk(std::optional<Gid> after, std::size_t limit) const;
+
+    /// Forgets up to `limit` transactions that finished longer ago than the retention, by running
+    /// seconds; records and key in one job. Damaged ones stay. `then` gets the number forgotten.
+    void forget(std::size_t limit, std::function<void(std::size_t)> then);
+
+    /// Checks every frame, index and key against each other; calls `report` with each finding, and
+    /// `progress` with the transactions done so far now and then. Pages through short snapshots.
+    void verify(const std::function<void(const std::string& finding)>& report,
+                const std::function<void(std::size_t done)>& progress) const;
+
+private:
+    struct Tables {
+        Table records, unfinished, business_keys, finished;
+    };
+    void write(Unit& unit, const Entry& entry) const;
+    void start(Unit& unit, const Entry& entry) const;
+    void finish(Unit& unit, const Gid& gid) const;
+    std::size_t forget_old(Unit& unit, std::size_t limit) const;
+    bool forget_one(Unit& unit, std::string_view key, std::string_view value) const;
+    std::optional<StoredTransaction> read_from(const Snapshot& snapshot, const Gid& gid) const;
+    friend class Verification;
+
+    LogOptions options_;
+    // Whose records to come are refused too. The writer's thread alone; a few in a life, as callers
+    // look at the headroom before they submit.
+    std::set<Gid> refused_starts_;
+    std::unique_ptr<Store> store_;
+    Tables tables_;
+};
+
+}  // namespace twophase::wal

@@ -1,0 +1,184 @@
+#include "wal/store.hpp"
+
+#include "wal/backup.hpp"
+#include "wal/crash_point.hpp"
+#include "wal/disk.hpp"
+#include "wal/headroom.hpp"
+#include "wal/owner_lock.hpp"
+#include "wal/running_clock.hpp"
+#include "wal/store_table.hpp"
+#include "wal/writer.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <map>
+#include <utility>
+
+namespace twophase::wal {
+namespace {
+
+void end_process(const std::string& why) {
+    spdlog::critical("the store failed, the process ends: {}", why);
+    spdlog::default_logger()->flush();
+    std::_Exit(store_failed_exit_code);
+}
+
+// What must be so before LMDB touches the directory. Returns it, to be called while initialising.
+const std::filesystem::path& prepare_directory(const StoreOptions& options) {
+    make_directory(options.directory);
+    if (!options.any_filesystem) check_file_system(options.directory);
+    return options.directory;
+}
+
+const std::filesystem::path& checked(const std::filesystem::path& directory) {
+    check_data_file(directory);
+    return directory;
+}
+
+// A store that was full when it ended could not even commit its barrier.
+void make_room(Environment& environment) {
+    const std::size_t used = environment.used_bytes();
+    const std::size_t map = environment.map_bytes();
+    if (used < map / 5 * 4) return;
+    const std::size_t wanted = std::max(map, used) * 2;
+    spdlog::warn("the store uses {} of {} bytes; its map is enlarged to {}", used, map, wanted);
+    environment.enlarge(wanted);
+}
+
+std::string text(const StoreIdentity& identity) {
+    return identity.kind + " \"" + identity.id + "\" node " + std::to_string(identity.node);
+}
+
+void check_identity(const StoreIdentity& stored, const StoreOptions& options) {
+    const StoreIdentity wanted{.kind = options.kind, .id = options.id, .node = options.node};
+    const std::string where = "the store " + options.directory.string();
+    if (stored.kind != wanted.kind || stored.id != wanted.id || stored.node != wanted.node)
+        throw StoreError::refused(where + " belongs to " + text(stored) + ", not to " +
+                                  text(wanted));
+    if (stored.is_backup && !options.accept_backup)
+        throw StoreError::refused(where +
+                                  " is a backup: what came after it is missing. Start it "
+                                  "through `recoveryctl restore`");
+}
+
+}  // namespace
+
+struct Store::State {
+    State(StoreOptions given, Post post);
+    void open();
+    Writer::Parts parts(Post post);
+
+    StoreOptions options;
+    OwnerLock lock;
+    Environment environment;
+    Table store_table;
+    std::map<std::string, Table, std::less<>> tables;
+    StoreIdentity identity;
+    std::uint64_t epoch = 0;
+    std::optional<RunningClock> clock;
+    std::optional<HeadroomGauge> headroom;
+    std::optional<Writer> writer;  // last: it uses the others
+};
+
+Store::State::State(StoreOptions given, Post post)
+    : options(std::move(given)),
+      lock(prepare_directory(options)),
+      environment({.directory = checked(options.directory),
+                   .map_bytes = options.map_bytes,
+                   .max_tables = static_cast<unsigned>(options.tables.size()) + 1}) {
+    make_room(environment);
+    open();
+    environment.clear_dead_readers();
+    headroom.emplace(environment, options.directory);
+    writer.emplace(parts(std::move(post)));
+}
+
+// Checks who the store belongs to and commits the barrier. After a crash the page cache may show
+// what the disk doesn't hold, so nothing read here may be acted on before epoch + 1 is durable.
+void Store::State::open() {
+    const bool is_new = environment.is_empty();
+    Batch batch = environment.batch();
+    store_table = environment.open_table(batch, store_table_name);
+    const auto stored = read_identity(batch, store_table);
+    if (!stored && !is_new)
+        throw StoreError::refused(options.directory.string() +
+                                  " holds an LMDB file of another "
+                                  "program");
+    identity = stored.value_or(
+        StoreIdentity{.kind = options.kind, .id = options.id, .node = options.node});
+    check_identity(identity, options);
+    for (const std::string& name : options.tables) {
+        assert(name != store_table_name);
+        tables.emplace(name, environment.open_table(batch, name));
+    }
+    clock.emplace(read_named_number(batch, store_table, running_seconds_name));
+    StoreIdentity raised = identity;
+    epoch = ++raised.epoch;
+    write_identity(batch, store_table, raised);
+    crash_point("before-barrier");
+    batch.commit();
+    crash_point("after-barrier");
+}
+
+Writer::Parts Store::State::parts(Post post) {
+    return {.environment = environment,
+            .store_table = store_table,
+            .clock = *clock,
+            .headroom = *headroom,
+            .post = std::move(post),
+            .lazy_delay = options.lazy_delay,
+            .fail_stop = options.fail_stop ? options.fail_stop : end_process};
+}
+
+Store::Store(StoreOptions options, Post post)
+    : state_(std::make_unique<State>(std::move(options), std::move(post))) {}
+
+Store::~Store() { stop(); }
+
+// Apart from the destructor, as jobs use the store that they are in.
+void Store::stop() { state_->writer->stop(); }
+
+std::uint64_t Store::epoch() const { return state_->epoch; }
+
+const StoreIdentity& Store::identity() const { return state_->identity; }
+
+Table Store::table(std::string_view name) const {
+    const auto found = state_->tables.find(name);
+    assert(found != state_->tables.end());
+    return found->second;
+}
+
+void Store::submit(Job job) {
+    std::vector<Job> jobs;
+    jobs.push_back(std::move(job));
+    submit(std::move(jobs));
+}
+
+void Store::submit(std::vector<Job> jobs) { state_->writer->submit(std::move(jobs)); }
+
+Snapshot Store::snapshot() const { return state_->environment.snapshot(); }
+
+Headroom Store::headroom() const { return state_->headroom->read(); }
+
+std::uint64_t Store::running_seconds() const { return state_->clock->seconds(); }
+
+std::uint64_t Store::commits() const { return state_->writer->commits(); }
+
+std::uint64_t Store::jobs() const { return state_->writer->jobs(); }
+
+void Store::raise(Unit& unit, const Store& store, std::string_view name, std::uint64_t value) {
+    const Table table = store.state_->store_table;
+    assert(name != running_seconds_name);
+    if (value > read_named_number(unit, table, name)) write_named_number(unit, table, name, value);
+}
+
+std::uint64_t Store::number(std::string_view name) const {
+    return read_named_number(snapshot(), state_->store_table, name);
+}
+
+void Store::backup(const std::filesystem::path& to) const { write_backup(state_->environment, to); }
+
+}  // namespace twophase::wal

@@ -1,0 +1,160 @@
+// A program's durable store: one LMDB environment, one owner, one writer thread, one barrier.
+#pragma once
+
+#include "wal/environment.hpp"
+#include "wal/unit.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace twophase::wal {
+
+/// Runs a function on the owner's loop thread. Called from the writer's thread, once a batch, and
+/// also while the store is destroyed: it must then be harmless if the loop is gone.
+using Post = std::function<void(std::function<void()>)>;
+
+/// The exit code of a process whose store failed under it.
+inline constexpr int store_failed_exit_code = 3;
+
+struct StoreOptions {
+    std::filesystem::path directory;
+    std::string kind;        // "coordinator", "credit", ...: another kind's store is refused
+    std::string id;          // the program's configured name: another's store is refused
+    std::uint16_t node = 0;  // likewise
+    std::vector<std::string> tables;
+    std::size_t map_bytes = std::size_t{16} << 30;
+    /// How long lazy jobs wait for a forced one to share a sync with.
+    std::chrono::milliseconds lazy_delay{50};
+    /// Permits tmpfs and network file systems, for tests.
+    bool any_filesystem = false;
+    /// Opens a store that is marked as a backup; for recoveryctl only.
+    bool accept_backup = false;
+    /// What a failed commit or a broken invariant of the writer ends the process with: by default
+    /// it logs and exits with store_failed_exit_code. Only tests let it return; the writer then
+    /// writes and posts nothing any more.
+    std::function<void(const std::string& why)> fail_stop;
+};
+
+enum class Urgency {
+    forced,  // somebody waits: starts a batch at once
+    lazy,    // nobody waits: shares the next batch, at the latest after lazy_delay
+};
+
+/// A job's fate: written and durable, or refused because the store has no room (nothing written).
+enum class Written { durable, refused_no_room };
+
+/// Thrown by a job's work when what it builds on was refused for want of room: nothing is written
+/// for it and its fate is refused_no_room. Anything else thrown ends the process.
+struct BuildsOnRefused {};
+
+/// One atomic piece of work. Runs on the writer's thread inside a batch, before or after other jobs
+/// in the order of submission. It may run twice: a batch that met a full map starts over. An empty
+/// `work` writes nothing and is done when all before it is durable.
+struct Job {
+    std::function<void(Unit&)> work;
+    /// Runs on the loop after the commit returned, in the order of submission.
+    std::function<void(Written)> then;
+    Urgency urgency = Urgency::forced;
+    /// New work, which may be refused when the map is full. Decisions and ends never are: with no
+    /// room left for them the process ends.
+    bool is_new_work = false;
+    /// Names the crash points around this job's batch, e.g. "decided". A string literal.
+    const char* label = "";
+    /// More such names, for a job of several records.
+    std::vector<const char*> more_labels = {};
+    /// Runs on the writer's thread when new work is refused, before the work of any later job.
+    std::function<void()> refused = {};
+};
+
+/// What the store knows about itself; read at open, before the barrier raised the epoch.
+struct StoreIdentity {
+    std::string kind;
+    std::string id;
+    std::uint16_t node = 0;
+    std::uint64_t epoch = 0;
+    bool is_backup = false;
+    bool was_restored = false;  // unknown transactions must not be presumed rolled back
+};
+
+/// Room left; looked at on a schedule by the writer, read by any thread: at open, after batches at
+/// most once a second (sooner when the file grew a lot), each second while there is no room.
+struct Headroom {
+    std::size_t used_bytes = 0;
+    std::size_t map_bytes = 0;
+    std::size_t disk_free_bytes = 0;
+    /// Used below 80 % of the map, and free on the disk is what the map may still grow, or at least
+    /// 10 % of the map or 1 GiB, whichever of the three is smallest.
+    bool has_room = true;
+};
+
+/// Opens, checks and owns a store. Opening does, in this order and before anything is answered:
+/// file system check, owner lock (another process: StoreError EBUSY), size check of the data file,
+/// LMDB open, format and identity check, enlarging a map without room, and the barrier: a durable
+/// commit of epoch + 1. Any thread may submit; destruction runs what was submitted, then closes.
+class Store {
+public:
+    Store(StoreOptions options, Post post);
+    ~Store();
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+
+    /// This start's number, durable since the constructor returned.
+    std::uint64_t epoch() const;
+    const StoreIdentity& identity() const;
+    Table table(std::string_view name) const;
+
+    void submit(Job job);
+    void submit(std::vector<Job> jobs);
+    /// Runs what was submitted and ends the writer, as the destructor does; for owners whose jobs
+    /// use their members. Nothing may be submitted after it.
+    void stop();
+
+    /// The last commit's state, from any thread; short and never held while waiting.
+    Snapshot snapshot() const;
+
+    Headroom headroom() const;
+    /// Seconds that this store has been running in all its starts: never the wall clock. Made
+    /// durable along with ordinary batches and at least once a minute, so a crash loses at most
+    /// that much of it.
+    std::uint64_t running_seconds() const;
+    /// Commits so far, and jobs in them: for the batch size.
+    std::uint64_t commits() const;
+    std::uint64_t jobs() const;
+
+    /// Writes a marked, consistent copy into the directory `to`, which must not exist. Any thread;
+    /// blocks that thread, not the writer. Pages freed meanwhile are reused only afterwards.
+    void backup(const std::filesystem::path& to) const;
+
+    /// A durable number that callers push ahead, e.g. the ceiling of what ids may be minted.
+    /// raise() adds to the batch in which it is called; values never shrink.
+    static void raise(Unit& unit, const Store& store, std::string_view name, std::uint64_t value);
+    std::uint64_t number(std::string_view name) const;  // 0 when never raised
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// How far a restore raises the epoch: no store starts a million times between two backups, so no
+/// epoch of the lost store after the backup was as high, and what is left of it is refused as
+/// stale.
+constexpr std::uint64_t restored_epochs_ahead = 1'000'000;
+
+/// Makes a startable store in `to` (absent or empty) out of the backup `from`: removes the mark,
+/// raises the epoch far above any that the lost store may have reached, and notes that it was
+/// restored. Throws StoreError with what to do.
+void restore(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Reads a stopped store's identity without the barrier, the lock held meanwhile. EBUSY as above.
+StoreIdentity inspect(const std::filesystem::path& directory);
+
+}  // namespace twophase::wal

@@ -1,0 +1,113 @@
+#include "wal/store_table.hpp"
+
+#include "wal/bytes.hpp"
+#include "wal/sealed.hpp"
+
+#include <limits>
+
+namespace twophase::wal {
+namespace {
+
+constexpr std::string_view identity_key = "identity";
+
+std::string number_key(std::string_view name) { return "number/" + std::string(name); }
+
+void append_text(std::string& to, std::string_view text) {
+    append_number(to, static_cast<std::uint32_t>(text.size()));
+    to.append(text);
+}
+
+// Takes what was appended off the front; the checksum has vouched for the lengths.
+template <std::unsigned_integral Number>
+Number take_number(std::string_view& from) {
+    const auto value = read_number<Number>(from);
+    from.remove_prefix(sizeof(Number));
+    return value;
+}
+
+std::string take_text(std::string_view& from) {
+    const auto size = take_number<std::uint32_t>(from);
+    std::string text(from.substr(0, size));
+    from.remove_prefix(text.size());
+    return text;
+}
+
+void check_version(std::string_view stored) {
+    if (stored.size() < sizeof(std::uint32_t)) throw StoreError::refused("the store is damaged");
+    const auto version = read_number<std::uint32_t>(stored);
+    if (version != store_format_version)
+        throw StoreError::refused("the store has format version " + std::to_string(version) +
+                                  ", this program reads and writes version " +
+                                  std::to_string(store_format_version) + " only");
+}
+
+std::uint64_t decode_number(std::string_view key, std::string_view stored) {
+    const auto value = unseal(key, stored);
+    if (!value || value->size() != sizeof(std::uint64_t))
+        throw StoreError::refused("the store's " + std::string(key) +
+                                  " fails its checksum; restore a backup");
+    return read_number<std::uint64_t>(*value);
+}
+
+std::string encode_number(std::string_view key, std::uint64_t number) {
+    std::string value;
+    append_number(value, number);
+    return seal(key, std::move(value));
+}
+
+}  // namespace
+
+std::optional<StoreIdentity> read_identity(const Reader& reader, Table table) {
+    const auto stored = reader.get(table, identity_key);
+    if (!stored) return {};
+    // First and outside the checksum's reach: another version may have another checksum.
+    check_version(*stored);
+    auto value = unseal(identity_key, *stored);
+    if (!value)
+        throw StoreError::refused("the store's identity fails its checksum; restore a backup");
+    StoreIdentity identity;
+    take_number<std::uint32_t>(*value);
+    identity.kind = take_text(*value);
+    identity.id = take_text(*value);
+    identity.node = take_number<std::uint16_t>(*value);
+    identity.epoch = take_number<std::uint64_t>(*value);
+    identity.is_backup = take_number<std::uint8_t>(*value) != 0;
+    identity.was_restored = take_number<std::uint8_t>(*value) != 0;
+    return identity;
+}
+
+void write_identity(Batch& batch, Table table, const StoreIdentity& identity) {
+    std::string value;
+    append_number(value, store_format_version);
+    append_text(value, identity.kind);
+    append_text(value, identity.id);
+    append_number(value, identity.node);
+    append_number(value, identity.epoch);
+    append_number(value, static_cast<std::uint8_t>(identity.is_backup));
+    append_number(value, static_cast<std::uint8_t>(identity.was_restored));
+    batch.put(table, identity_key, seal(identity_key, std::move(value)));
+}
+
+std::uint64_t read_named_number(const Reader& reader, Table table, std::string_view name) {
+    const std::string key = number_key(name);
+    const auto stored = reader.get(table, key);
+    return stored ? decode_number(key, *stored) : 0;
+}
+
+std::uint64_t read_named_number(const Unit& unit, Table table, std::string_view name) {
+    const std::string key = number_key(name);
+    const auto stored = unit.get(table, key);
+    return stored ? decode_number(key, *stored) : 0;
+}
+
+void write_named_number(Batch& batch, Table table, std::string_view name, std::uint64_t value) {
+    const std::string key = number_key(name);
+    batch.put(table, key, encode_number(key, value));
+}
+
+void write_named_number(Unit& unit, Table table, std::string_view name, std::uint64_t value) {
+    const std::string key = number_key(name);
+    unit.put(table, key, encode_number(key, value));
+}
+
+}  // namespace twophase::wal

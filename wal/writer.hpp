@@ -1,0 +1,76 @@
+// Group commit: one thread that makes queued jobs durable, many at a time, in their order.
+#pragma once
+
+#include "wal/environment.hpp"
+#include "wal/headroom.hpp"
+#include "wal/running_clock.hpp"
+#include "wal/store.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace twophase::wal {
+
+/// Swaps out the queue and commits it in one batch; while that is synced, the next one gathers. A
+/// batch is always a prefix of the queue. Any thread may submit; destruction writes the rest.
+class Writer {
+public:
+    struct Parts {
+        Environment& environment;
+        Table store_table;
+        RunningClock& clock;
+        HeadroomGauge& headroom;
+        Post post;
+        std::chrono::milliseconds lazy_delay;
+        std::function<void(const std::string& why)> fail_stop;
+    };
+    explicit Writer(Parts parts);
+    ~Writer();
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+
+    void submit(std::vector<Job> jobs);
+    /// Writes what was submitted, then ends the thread. Nothing may be submitted after it.
+    void stop();
+    std::uint64_t commits() const { return commits_; }
+    std::uint64_t jobs() const { return jobs_; }
+
+private:
+    using Instant = std::chrono::steady_clock::time_point;
+    using Fates = std::vector<Written>;
+
+    void run();
+    bool wait_for_work();
+    Instant next_wake() const;
+    std::vector<Job> take();
+
+    void write(std::vector<Job> jobs);
+    bool commit(const std::vector<Job>& jobs, Fates& fates);
+    void perform(Batch& batch, const std::vector<Job>& jobs, Fates& fates);
+    void sync(Batch& batch, const std::vector<Job>& jobs);
+    void tell(std::vector<Job> jobs, const Fates& fates);
+    [[noreturn]] void fail(const std::string& why);
+
+    Parts parts_;
+    std::atomic<std::uint64_t> commits_{0};
+    std::atomic<std::uint64_t> jobs_{0};
+    Instant woken_ = std::chrono::steady_clock::now();  // the writer's thread alone
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Job> queue_;   // these four under mutex_
+    std::size_t forced_ = 0;  // how many of the queue are
+    Instant oldest_;          // no job of the queue is older
+    bool is_stopping_ = false;
+    std::jthread thread_;  // last: it uses all of the above
+};
+
+}  // namespace twophase::wal
