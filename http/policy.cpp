@@ -1,0 +1,88 @@
+#include "http/policy.hpp"
+
+#include "http/text.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace twophase::http {
+
+namespace {
+
+std::string without_brackets(std::string_view host) {
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    return lower(host);
+}
+
+bool is_ours(const std::string& host, const ServerOptions& options) {
+    if (host == "localhost" || host == "127.0.0.1" || host == "::1") return true;
+    if (host == without_brackets(options.address)) return true;
+    return std::ranges::any_of(options.allowed_hosts, [&host](const std::string& allowed) {
+        return without_brackets(allowed) == host;
+    });
+}
+
+// "https://Example.org:443" as "example.org": a default port may be left out.
+std::string authority_of(std::string_view origin) {
+    std::string text = lower(origin);
+    std::string_view port;
+    if (text.starts_with("http://")) port = ":80";
+    if (text.starts_with("https://")) port = ":443";
+    if (port.empty()) return {};
+    text.erase(0, text.find("//") + 2);
+    if (text.ends_with(port)) text.erase(text.size() - port.size());
+    return text;
+}
+
+bool is_same_site(std::string_view origin, const std::string& authority) {
+    const std::string from = authority_of(origin);
+    if (from.empty()) return false;
+    return from == authority || from + ":80" == authority || from + ":443" == authority;
+}
+
+// application/json, with no parameter but charset=utf-8.
+bool is_json(std::string_view content_type) {
+    const std::size_t semicolon = std::min(content_type.find(';'), content_type.size());
+    if (!equal_ignoring_case(trim(content_type.substr(0, semicolon)), "application/json")) {
+        return false;
+    }
+    if (semicolon == content_type.size()) return true;
+    const std::string_view parameter = trim(content_type.substr(semicolon + 1));
+    return parameter.empty() || equal_ignoring_case(parameter, "charset=utf-8") ||
+           equal_ignoring_case(parameter, "charset=\"utf-8\"");
+}
+
+}  // namespace
+
+std::optional<Refusal> refuse(const RequestHead& head, const ServerOptions& options) {
+    const Request& request = head.request;
+    if (!is_ours(head.host, options)) {
+        return Refusal{.status = 421,
+                       .code = "wrong-host",
+                       .detail = "This server doesn't answer for the host \"" + head.host +
+                                 "\"; add it to the allowed hosts if it should."};
+    }
+    const std::string_view origin = request.header("origin");
+    if (!origin.empty() && !is_same_site(origin, head.authority)) {
+        return Refusal{.status = 403,
+                       .code = "foreign-origin",
+                       .detail = "Pages of other sites may not use this server."};
+    }
+    if (!head.framing.has_body()) return std::nullopt;
+    const std::string_view encoding = request.header("content-encoding");
+    const bool is_plain = encoding.empty() || equal_ignoring_case(encoding, "identity");
+    if (!is_plain || !is_json(request.header("content-type"))) {
+        return Refusal{.status = 415,
+                       .code = "unsupported-media-type",
+                       .detail =
+                           "Send the body as Content-Type: application/json, in UTF-8, "
+                           "without Content-Encoding."};
+    }
+    return std::nullopt;
+}
+
+std::size_t body_limit(const ServerOptions& options, std::string_view path) {
+    return options.body_limit ? options.body_limit(path) : options.max_body_bytes;
+}
+
+}  // namespace twophase::http

@@ -1,0 +1,64 @@
+// One connection to the server: reads requests one after the other, has them answered, writes.
+#pragma once
+
+#include "http/head.hpp"
+#include "http/message.hpp"
+#include "http/server.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+namespace twophase::http {
+
+class ServerConnection;
+
+/// What all connections of one server share. One loop thread.
+struct ServerShared {
+    ServerOptions options;
+    Handler handler;
+    std::unordered_set<ServerConnection*> connections;  // each keeps itself alive
+    std::size_t turned_away = 0;                        // those beyond the cap, among connections
+    std::size_t body_bytes = 0;
+    bool is_stopping = false;
+    std::function<void()> on_closed;  // after a connection has left `connections`
+};
+
+/// Keeps itself alive until its peer or the server ends it.
+class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    ServerConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<ServerShared> shared);
+    ~ServerConnection();
+    ServerConnection(const ServerConnection&) = delete;
+    ServerConnection& operator=(const ServerConnection&) = delete;
+
+    /// Serves requests until the connection ends.
+    void start();
+
+    /// Answers 503, whatever the request is, and closes: there are too many connections.
+    void turn_away();
+
+    /// Ends what waits when its deadline is over. Deadlines are looked at by the server in one
+    /// sweep, so that a request costs no timer.
+    void check_deadline(Clock::time_point now);
+
+    /// Closes when no request is under way, else after the answer.
+    void close_when_idle();
+
+    /// Closes now; a request under way stays without an answer.
+    void close();
+
+private:
+    void finish();
+
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace twophase::http

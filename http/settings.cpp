@@ -1,0 +1,279 @@
+#include "http/settings.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <numeric>
+#include <sstream>
+#include <stdexcept>
+#include <unistd.h>
+#include <utility>
+
+namespace twophase::http {
+
+namespace {
+
+constexpr std::string_view environment_prefix = "TWOPHASE_";
+constexpr int exit_usage = 2;
+
+// Thrown and caught within load_settings: the text says which source is wrong, and how.
+class Refused : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+std::string flag_name(const std::string& name) {
+    std::string flag = "--" + name;
+    std::ranges::replace(flag, '_', '-');
+    return flag;
+}
+
+std::string variable_name(const std::string& name) {
+    std::string variable(environment_prefix);
+    std::ranges::transform(name, std::back_inserter(variable), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return variable;
+}
+
+// Insertions, deletions and replacements from one text to the other.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), 0U);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+        }
+    }
+    return row.back();
+}
+
+// "; did you mean X?" when a known name is close.
+std::string suggest(const std::string& wrong, const std::vector<std::string>& known) {
+    const auto nearest = std::ranges::min_element(
+        known, {}, [&](const auto& name) { return distance(wrong, name); });
+    const std::size_t close = std::max<std::size_t>(2, wrong.size() / 4);
+    if (nearest == known.end() || distance(wrong, *nearest) > close) return "";
+    return "; did you mean " + *nearest + "?";
+}
+
+template <class Name>
+std::vector<std::string> names(const std::vector<Setting>& settings, Name name) {
+    std::vector<std::string> out;
+    for (const Setting& setting : settings) out.push_back(name(setting.name));
+    return out;
+}
+
+void take(const Setting& setting, const Json& value, const std::string& source) {
+    const std::string refusal = setting.take(value);
+    if (!refusal.empty()) throw Refused(source + ": " + refusal);
+}
+
+// Takes what a variable or a flag says: as text where the setting takes text, else as JSON.
+void take_text_from(const Setting& setting, const std::string& text, const std::string& source) {
+    if (setting.fallback.is_string()) return take(setting, text, source);
+    // Without a default nothing but the setter knows the kind.
+    if (setting.fallback.is_null() && setting.take(text).empty()) return;
+    const auto parsed = parse_json(text);
+    if (parsed) return take(setting, *parsed, source);
+    throw Refused(source + ": \"" + text + "\" isn't a value such as " +
+                  dump_replacing(setting.fallback));
+}
+
+void take_fallbacks(const std::vector<Setting>& settings) {
+    for (const Setting& setting : settings) {
+        if (setting.fallback.is_null()) continue;
+        const std::string refusal = setting.take(setting.fallback);
+        assert(refusal.empty() && "a default must be within its own range");
+    }
+}
+
+void take_file(const std::vector<Setting>& settings, const std::string& file) {
+    std::ifstream stream(file, std::ios::binary);
+    std::ostringstream text;
+    text << stream.rdbuf();
+    if (!stream || std::filesystem::is_directory(file)) throw Refused(file + ": cannot be read");
+    const auto parsed = parse_json(text.str(), {.depth = 16, .members = 1024, .comments = true});
+    if (!parsed) {
+        const FieldError& error = parsed.error();
+        const std::string where = error.field.empty() ? "" : ": member " + error.field;
+        throw Refused(file + where + ": expected " + error.expected);
+    }
+    if (!parsed->is_object()) throw Refused(file + ": expected a JSON object");
+    for (const auto& member : parsed->items()) {
+        const auto setting = std::ranges::find(settings, member.key(), &Setting::name);
+        const std::string source = file + ": member " + member.key();
+        if (setting == settings.end()) {
+            const auto known = names(settings, [](const std::string& name) { return name; });
+            throw Refused(source + ": no such setting" + suggest(member.key(), known));
+        }
+        if (member.value().is_null() && setting->fallback.is_null()) continue;
+        take(*setting, member.value(), source);
+    }
+}
+
+void take_environment(const std::vector<Setting>& settings) {
+    const std::vector<std::string> known = names(settings, variable_name);
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view line = *entry;
+        const std::size_t equals = std::min(line.find('='), line.size());
+        const std::string name(line.substr(0, equals));
+        // Those two belong to the fault tests.
+        if (!name.starts_with(environment_prefix) || name.starts_with("TWOPHASE_CRASH_") ||
+            name.starts_with("TWOPHASE_TEST_")) {
+            continue;
+        }
+        const std::string source = "environment variable " + name;
+        const auto found = std::ranges::find(known, name);
+        if (found == known.end())
+            throw Refused(source + ": no such setting" + suggest(name, known));
+        const Setting& setting = settings[static_cast<std::size_t>(found - known.begin())];
+        const std::string text(line.substr(std::min(equals + 1, line.size())));
+        take_text_from(setting, text, source);
+    }
+}
+
+std::string describe(const Setting& setting) {
+    std::string text = setting.meaning;
+    if (!setting.unit.empty()) text += " [" + setting.unit + "]";
+    if (!setting.fallback.is_null()) text += " (default " + dump_replacing(setting.fallback) + ")";
+    return text;
+}
+
+// The command line: what was said, not yet what it means.
+class Flags {
+public:
+    Flags(const std::vector<Setting>& settings, const CommandLine& line)
+        : settings_(settings), app_(line.about, line.program) {
+        app_.set_version_flag("--version", line.program + " " + line.version);
+        app_.add_option("--config", config_, "A JSON file of settings; comments are allowed");
+        app_.add_flag("--sample-config", wants_sample_, "Print a sample of that file and exit");
+        app_.allow_extras();
+        for (const Setting& setting : settings) {
+            std::string& text = texts_[setting.name];
+            const std::string flag = flag_name(setting.name);
+            if (setting.fallback.is_boolean()) {
+                app_.add_flag(flag, text, describe(setting));
+            } else {
+                app_.add_option(flag, text, describe(setting));
+            }
+        }
+    }
+
+    /// An exit code when there is nothing left to do.
+    std::optional<int> parse(const CommandLine& line) {
+        try {
+            app_.parse(line.argc, line.argv);
+        } catch (const CLI::Success& success) {
+            return app_.exit(success);
+        } catch (const CLI::ParseError& error) {
+            throw Refused(error.what());
+        }
+        for (const std::string& rest : app_.remaining()) {
+            const std::string flag = rest.substr(0, rest.find('='));
+            std::vector<std::string> known = names(settings_, flag_name);
+            known.insert(known.end(), {"--config", "--sample-config", "--help", "--version"});
+            throw Refused(flag + ": no such flag" + suggest(flag, known));
+        }
+        if (!wants_sample_) return std::nullopt;
+        std::cout << sample_file(settings_);
+        return 0;
+    }
+
+    const std::string& config() const { return config_; }
+
+    void take_all() const {
+        for (const Setting& setting : settings_) {
+            const std::string flag = flag_name(setting.name);
+            if (app_.count(flag) == 0) continue;
+            take_text_from(setting, texts_.at(setting.name), flag);
+        }
+    }
+
+private:
+    const std::vector<Setting>& settings_;
+    CLI::App app_;
+    std::string config_;
+    bool wants_sample_ = false;
+    std::map<std::string, std::string> texts_;
+};
+
+}  // namespace
+
+std::function<std::string(const Json&)> take_text(std::string& target) {
+    return [&target](const Json& value) -> std::string {
+        if (!value.is_string()) return "expected text, got " + dump_replacing(value);
+        target = value.get<std::string>();
+        return {};
+    };
+}
+
+std::function<std::string(const Json&)> take_path(std::filesystem::path& target) {
+    return [&target](const Json& value) -> std::string {
+        if (!value.is_string()) return "expected a path, got " + dump_replacing(value);
+        target = value.get<std::string>();
+        return {};
+    };
+}
+
+std::function<std::string(const Json&)> take_boolean(bool& target) {
+    return [&target](const Json& value) -> std::string {
+        if (!value.is_boolean()) return "expected true or false, got " + dump_replacing(value);
+        target = value.get<bool>();
+        return {};
+    };
+}
+
+std::string read_integer(const Json& value, std::int64_t min, std::int64_t max, std::int64_t& out) {
+    Json wrapped = Json::object();
+    wrapped["value"] = value;
+    Fields fields(wrapped);
+    const std::int64_t number = fields.integer("value", min, max);
+    if (fields.error()) {
+        return "expected " + fields.error()->expected + ", got " + dump_replacing(value);
+    }
+    out = number;
+    return {};
+}
+
+std::optional<int> load_settings(const std::vector<Setting>& settings, const CommandLine& line) {
+    try {
+        Flags flags(settings, line);
+        if (const auto code = flags.parse(line)) return code;
+        take_fallbacks(settings);
+        if (!flags.config().empty()) take_file(settings, flags.config());
+        take_environment(settings);
+        flags.take_all();
+        return std::nullopt;
+    } catch (const Refused& refused) {
+        std::cerr << line.program << ": " << refused.what() << "\n";
+        return exit_usage;
+    }
+}
+
+std::string sample_file(const std::vector<Setting>& settings) {
+    std::string out = "{\n";
+    for (const Setting& setting : settings) {
+        const bool is_last = &setting == &settings.back();
+        std::string meaning = setting.meaning;
+        if (!setting.unit.empty()) meaning += " [" + setting.unit + "]";
+        for (std::size_t at = meaning.find('\n'); at != std::string::npos;
+             at = meaning.find('\n', at + 1)) {
+            meaning.insert(at + 1, "    // ");
+        }
+        out += "    // " + meaning + "\n";
+        out +=
+            "    \"" + setting.name + "\": " + setting.fallback.dump() + (is_last ? "\n" : ",\n");
+    }
+    return out + "}\n";
+}
+
+}  // namespace twophase::http

@@ -1,0 +1,34 @@
+// The few questions about bytes and text that HTTP and JSON reading share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace twophase::http {
+
+/// ASCII letters compare without case; all other bytes exactly.
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+/// ASCII letters in lower case.
+std::string lower(std::string_view text);
+
+/// At least one byte, and only those that RFC 9110 allows in a method or a header name.
+bool is_token(std::string_view text);
+
+/// Without spaces and tabs at both ends.
+std::string_view trim(std::string_view text);
+
+/// Takes the text up to `end`, and `end` itself, off the front of `rest`; nullopt without `end`.
+std::optional<std::string_view> take_until(std::string_view& rest, std::string_view end);
+
+/// Whether `text` is UTF-8 without overlong forms and surrogates.
+bool is_utf8(std::string_view text);
+
+/// Whether the bytes may stand in a header's value: no control bytes but tab.
+bool is_header_value(std::string_view text);
+
+/// Decodes %XX; nullopt when a percent sign isn't followed by two hex digits.
+std::optional<std::string> percent_decode(std::string_view text);
+
+}  // namespace twophase::http

@@ -1,0 +1,258 @@
+#include "http/json.hpp"
+
+#include "http/problem.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <ostream>
+#include <string>
+
+namespace twophase::http {
+namespace {
+
+struct Bad {
+    const char* name;
+    std::string text;
+    const char* field;
+
+    friend void PrintTo(const Bad& one, std::ostream* out) { *out << one.name; }
+};
+
+class RefusedJson : public testing::TestWithParam<Bad> {};
+
+TEST_P(RefusedJson, IsRefusedAndNamesTheField) {
+    const auto parsed = parse_json(GetParam().text);
+    ASSERT_FALSE(parsed) << GetParam().text.substr(0, 100);
+    EXPECT_EQ(parsed.error().field, GetParam().field);
+    EXPECT_FALSE(parsed.error().expected.empty());
+}
+
+std::string wide(std::size_t members) {
+    std::string text = "{";
+    for (std::size_t i = 0; i < members; ++i) {
+        text += (i == 0 ? "" : ",") + ("\"m" + std::to_string(i)) + "\":1";
+    }
+    return text + "}";
+}
+
+std::string deep(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Json,
+    RefusedJson,
+    testing::Values(Bad{"empty", "", ""},
+                    Bad{"no_json", "hello", ""},
+                    Bad{"trailing", "{} x", ""},
+                    Bad{"two_texts", "{}{}", ""},
+                    Bad{"nul_at_end", std::string("{}\0garbage", 10), ""},
+                    Bad{"nul_in_text", std::string("{\"a\":\"x\0y\"}", 11), ""},
+                    Bad{"depth_17", deep(17), "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"},
+                    Bad{"depth_bomb",
+                        std::string(1024 * 1024, '['),
+                        "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"},
+                    Bad{"depth_bomb_of_objects",
+                        [] {
+                            std::string text;
+                            for (int i = 0; i < 100'000; ++i) text += "{\"a\":";
+                            return text;
+                        }(),
+                        "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a"},
+                    Bad{"members_65", wide(65), "m64"},
+                    Bad{"duplicate_key", R"({"a":1,"b":{"c":1,"c":2}})", "b.c"},
+                    Bad{"duplicate_key_escaped", R"({"a":1,"\u0061":2})", "a"},
+                    Bad{"nan", R"({"a":NaN})", "a"},
+                    Bad{"infinity", R"({"a":Infinity})", "a"},
+                    Bad{"beyond_double", R"({"a":[1,1e400]})", "a[1]"},
+                    Bad{"beyond_double_negative", R"([-1e400])", "[0]"},
+                    Bad{"two_to_64",
+                        R"({"branches":[{},{"payload":{"amount":18446744073709551616}}]})",
+                        "branches[1].payload.amount"},
+                    Bad{"below_int64", R"({"a":-9223372036854775809})", "a"},
+                    Bad{"leading_zero", R"({"a":01})", "a"},
+                    Bad{"plus", R"({"a":+1})", "a"},
+                    Bad{"hex", R"({"a":0x1})", "a"},
+                    Bad{"comment", "{/* */}", ""},
+                    Bad{"trailing_comma", R"({"a":1,})", "a"},
+                    Bad{"single_quotes", "{'a':1}", ""},
+                    Bad{"invalid_utf8", "{\"a\":\"\xff\"}", "a"},
+                    Bad{"overlong_utf8", "{\"a\":\"\xc0\xaf\"}", "a"},
+                    Bad{"utf8_surrogate", "{\"a\":\"\xed\xa0\x80\"}", "a"},
+                    Bad{"lone_high_surrogate", R"({"a":"\ud800"})", "a"},
+                    Bad{"lone_low_surrogate", R"({"a":"\udc00"})", "a"},
+                    Bad{"high_without_low", R"({"a":"\ud800\u0041"})", "a"},
+                    Bad{"escaped_nul", R"({"a":["x","\u0000"]})", "a[1]"},
+                    Bad{"escaped_nul_in_name", R"({"a":{"\u0000":1}})", "a"},
+                    Bad{"control_byte", "{\"a\":\"\n\"}", "a"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(JsonTest, TakesWhatIsAtTheLimits) {
+    EXPECT_TRUE(parse_json(deep(16)));
+    EXPECT_TRUE(parse_json(wide(64)));
+    std::string many = "[1";
+    for (int i = 0; i < 1000; ++i) many += ",{\"a\":1}";
+    EXPECT_TRUE(parse_json(many + "]")) << "elements of an array aren't members";
+    const auto big =
+        parse_json("[18446744073709551615,-9223372036854775808,1.5,\"\\ud83d\\ude00\"]");
+    ASSERT_TRUE(big);
+    EXPECT_EQ((*big)[0].get<std::uint64_t>(), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ((*big)[1].get<std::int64_t>(), std::numeric_limits<std::int64_t>::min());
+    EXPECT_EQ((*big)[3].get<std::string>(), "\xf0\x9f\x98\x80");
+}
+
+TEST(JsonTest, BuildsTheSameTreeAsTheLibrary) {
+    const std::string text =
+        R"({"a":[1,[],{"b":null,"c":[true,{"d":"x"},2.5]},-3],"e":{},"f":{"g":{"h":[[]]}}})";
+    const auto parsed = parse_json(text);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(*parsed, Json::parse(text));
+}
+
+TEST(JsonTest, CommentsAreAnOption) {
+    const std::string text = "{\n// one\n\"a\": 1 /* two */\n}";
+    EXPECT_FALSE(parse_json(text));
+    EXPECT_TRUE(parse_json(text, {.comments = true}));
+}
+
+TEST(JsonTest, DumpThrowsWhereDumpReplacingInforms) {
+    const Json odd = "\xff";
+    EXPECT_THROW(dump(odd), Json::type_error);
+    EXPECT_EQ(dump_replacing(odd), "\"\xef\xbf\xbd\"");
+}
+
+// --- Fields ---
+
+Json parsed(const std::string& text) {
+    auto json = parse_json(text);
+    EXPECT_TRUE(json) << text;
+    return json ? *json : Json();
+}
+
+TEST(FieldsTest, IntegersAreExact) {
+    for (const char* text : {"1.9",
+                             "1.0",
+                             "1e2",
+                             "\"5\"",
+                             "true",
+                             "-0",
+                             "-0.0",
+                             "null",
+                             "[1]",
+                             "9223372036854775808",
+                             "18446744073709551615",
+                             "0",
+                             "101"}) {
+        const Json json = parsed(std::string("{\"amount\":") + text + "}");
+        Fields fields(json, "branches[0]");
+        fields.integer("amount", 1, 100);
+        ASSERT_TRUE(fields.finish()) << text;
+        EXPECT_EQ(fields.error()->field, "branches[0].amount") << text;
+    }
+}
+
+TEST(FieldsTest, IntegersReachTheWholeRange) {
+    constexpr auto lowest = std::numeric_limits<std::int64_t>::min();
+    constexpr auto highest = std::numeric_limits<std::int64_t>::max();
+    const Json json = parsed(R"({"a":9223372036854775807,"b":-9223372036854775808,"c":0})");
+    Fields fields(json);
+    EXPECT_EQ(fields.integer("a", lowest, highest), highest);
+    EXPECT_EQ(fields.integer("b", lowest, highest), lowest);
+    EXPECT_EQ(fields.integer("c", lowest, highest), 0);
+    EXPECT_FALSE(fields.finish());
+    for (const char* none : {"-0", "9223372036854775808", "18446744073709551615"}) {
+        const Json other = parsed(std::string("{\"a\":") + none + "}");
+        Fields strict(other);
+        strict.integer("a", lowest, highest);
+        EXPECT_TRUE(strict.error()) << none << " is no integer of ours, however wide the range";
+    }
+}
+
+TEST(FieldsTest, TextsHaveALengthAndAnAlphabet) {
+    const Json json = parsed(R"({"a":"ab-c_9","b":"","c":"a b","d":5,"e":"abcd"})");
+    const Fields::Text name{.min_bytes = 1, .max_bytes = 6, .allowed = "A-Za-z0-9_-"};
+    EXPECT_EQ(Fields(json).text("a", name), "ab-c_9");
+    EXPECT_EQ(Fields(json).optional_text("x", name), std::nullopt);
+    for (const char* bad : {"b", "c", "d", "x"}) {
+        Fields fields(json);
+        EXPECT_EQ(fields.text(bad, name), "");
+        ASSERT_TRUE(fields.error()) << bad;
+        EXPECT_EQ(fields.error()->field, bad);
+    }
+    Fields fields(json);
+    fields.optional_text("e", {.max_bytes = 3});
+    EXPECT_EQ(fields.error()->expected, "text of 1 to 3 bytes");
+}
+
+TEST(FieldsTest, OnlyTheFirstViolationIsKept) {
+    const Json json = parsed(R"({"a":1})");
+    Fields fields(json);
+    fields.text("a", {});
+    fields.integer("b", 0, 1);
+    fields.fail("c", "something");
+    EXPECT_EQ(fields.finish()->field, "a");
+}
+
+TEST(FieldsTest, UnreadMembersAreRefused) {
+    const Json json = parsed(R"({"a":1,"zz":2})");
+    Fields fields(json, "x");
+    fields.integer("a", 0, 9);
+    ASSERT_TRUE(fields.finish());
+    EXPECT_EQ(fields.error()->field, "x.zz");
+    Fields all(json);
+    all.integer("a", 0, 9);
+    all.optional_any("zz");
+    all.optional_any("absent");
+    EXPECT_FALSE(all.finish());
+}
+
+TEST(FieldsTest, ContainersHaveAKindAndASize) {
+    const Json json = parsed(R"({"o":{},"a":[1,2],"n":null,"t":true})");
+    Fields good(json);
+    EXPECT_NE(good.object("o"), nullptr);
+    EXPECT_NE(good.array("a", 1, 2), nullptr);
+    EXPECT_EQ(good.optional_object("x"), nullptr);
+    EXPECT_EQ(good.optional_array("x", 1, 2), nullptr);
+    EXPECT_EQ(good.optional_boolean("t"), true);
+    EXPECT_FALSE(good.error());
+    EXPECT_EQ(Fields(json).array("a", 3, 9), nullptr);
+    Fields missing(json);
+    EXPECT_EQ(missing.object("x"), nullptr);
+    EXPECT_TRUE(missing.error());
+    Fields null(json);
+    EXPECT_EQ(null.optional_object("n"), nullptr);
+    EXPECT_TRUE(null.error()) << "null isn't absent";
+}
+
+TEST(FieldsTest, WhatIsNoObjectIsAViolation) {
+    const Json json = parsed("[1]");
+    Fields fields(json, "branches[2]");
+    EXPECT_EQ(fields.text("a", {}), "");
+    EXPECT_EQ(fields.finish()->field, "branches[2]");
+}
+
+TEST(ProblemTest, IsAProblemDocument) {
+    Json more = Json::object();
+    more["gid"] = "g";
+    const Response response = problem(409, "transaction-rolled-back", "No \xff.", more);
+    EXPECT_EQ(response.status, 409U);
+    EXPECT_EQ(response.content_type, "application/problem+json");
+    const Json body = parsed(response.body);
+    EXPECT_EQ(body["type"], "urn:twophase:problem:transaction-rolled-back");
+    EXPECT_EQ(body["title"], "Conflict");
+    EXPECT_EQ(body["status"], 409);
+    EXPECT_EQ(body["code"], "transaction-rolled-back");
+    EXPECT_EQ(body["gid"], "g");
+}
+
+TEST(ProblemTest, NamesTheField) {
+    const Response response = problem(FieldError{"branches[0].amount", "an integer"});
+    EXPECT_EQ(response.status, 400U);
+    const Json body = parsed(response.body);
+    EXPECT_EQ(body["code"], "invalid-field");
+    EXPECT_EQ(body["field"], "branches[0].amount");
+    EXPECT_EQ(body["detail"], "branches[0].amount: expected an integer");
+}
+
+}  // namespace
+}  // namespace twophase::http
