@@ -1,0 +1,54 @@
+// Whether a peer is worth calling now: opens after failures in a row, then lets single probes
+// through.
+#pragma once
+
+#include "recovery/backoff.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace twophase::recovery {
+
+struct BreakerOptions {
+    unsigned failures_to_open = 3;  // in a row
+    Time most_between_probes{5'000};
+};
+
+/// One peer's breaker. Closed: everything may leave. Open: one probe at a time, at most
+/// most_between_probes apart.
+class Breaker {
+public:
+    explicit Breaker(BreakerOptions options = {}, BackoffOptions backoff_options = {})
+        : options_(options), backoff_(backoff_options) {}
+
+    bool is_open() const { return is_open_; }
+    /// When the next probe may leave; only while open.
+    Time probe_at() const { return probe_at_; }
+    unsigned failures() const { return failures_; }
+
+    /// A clear answer of any kind. True when this closed the breaker.
+    bool succeeded() {
+        failures_ = 0;
+        return std::exchange(is_open_, false);
+    }
+
+    /// No clear answer. `may_be_item`: the item that failed last failed again while the peer was
+    /// there, so that the item may be at fault: one poisoned item opens nothing.
+    template <class Random>
+    void failed(bool may_be_item, Time now, Random& random) {
+        if (!may_be_item || is_open_) ++failures_;
+        is_open_ = is_open_ || failures_ >= options_.failures_to_open;
+        if (!is_open_) return;
+        const Time wait = backoff(backoff_, failures_, random);
+        probe_at_ = now + std::min(wait, options_.most_between_probes);
+    }
+
+private:
+    BreakerOptions options_;
+    BackoffOptions backoff_;
+    bool is_open_ = false;
+    unsigned failures_ = 0;
+    Time probe_at_{};
+};
+
+}  // namespace twophase::recovery

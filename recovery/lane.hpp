@@ -1,0 +1,289 @@
+// Which calls to one peer may leave now, and together: windows, gathering, retries, one breaker.
+// Pure bookkeeping: the caller sends, keeps the time and reports what came of it.
+#pragma once
+
+#include "recovery/backoff.hpp"
+#include "recovery/breaker.hpp"
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace twophase::recovery {
+
+/// What came of a request as a whole.
+enum class Outcome {
+    clear,        // a clear answer, yes or no, to at least one of its calls
+    unclear,      // the peer was there, or late, and said nothing that counts
+    unreachable,  // nobody there: no connection, or it was cut
+};
+
+struct LaneOptions {
+    std::size_t window = 4;      // requests in flight, for each class of calls
+    std::size_t most_items = 1;  // in one request; 1: the peer takes no arrays
+    std::size_t most_bytes = 4 * 1024 * 1024;
+    BackoffOptions backoff;
+    BreakerOptions breaker;
+    Time slow_retry{60'000};  // after an answer that only a person can change
+};
+
+/// All calls to one peer. `Key` names a call's subject, `Verb` what is asked; at most one verb is
+/// wanted for a key at a time, and a newer one replaces it. Verbs of different classes have
+/// windows of their own, so that hanging calls of one class don't hold back the other.
+/// One thread.
+template <class Key, class Verb, class Hash>
+class Lane {
+public:
+    /// A call as it left; `generation` tells whether it is still wanted when its answer comes.
+    struct Call {
+        Key key;
+        std::uint64_t generation = 0;
+        unsigned attempts = 0;  // this one included
+    };
+    /// Calls of one verb that leave as one request.
+    struct Request {
+        Verb verb{};
+        std::vector<Call> calls;
+        bool is_probe = false;
+    };
+
+    /// `class_of` maps a verb to the class whose window it uses: 0 or 1.
+    Lane(LaneOptions options, unsigned (*class_of)(Verb), std::uint64_t seed)
+        : options_(options),
+          class_of_(class_of),
+          breaker_(options.breaker, options.backoff),
+          random_(seed) {}
+
+    /// Wants `verb` for `key` from now on, as soon as may be. `bytes`: about what it adds to a
+    /// body.
+    void want(const Key& key, Verb verb, std::size_t bytes) {
+        drop(key);
+        Entry& entry = entries_[key];
+        entry = Entry{.verb = verb, .generation = ++generations_, .bytes = bytes};
+        make_ready(key, entry);
+    }
+
+    /// Wants nothing for `key` any more.
+    void drop(const Key& key) {
+        const auto found = entries_.find(key);
+        if (found == entries_.end()) return;
+        forget_due(key, found->second);
+        entries_.erase(found);  // what the ready queues still say of it is skipped by generation
+    }
+
+    /// The verb wanted for `key`, if any.
+    std::optional<Verb> wanted(const Key& key) const {
+        const auto found = entries_.find(key);
+        if (found == entries_.end()) return std::nullopt;
+        return found->second.verb;
+    }
+
+    bool is_in_flight(const Key& key) const { return in_flight_.contains(key); }
+
+    /// Verbs of this class wait until released: a start's first sweep goes before new prepares.
+    void hold(unsigned of_class, bool is_held) { held_[of_class] = is_held; }
+
+    /// The requests that may leave now. Each must be answered by settled() or unclear() for every
+    /// call, then done().
+    std::vector<Request> take(Time now) {
+        while (!due_.empty() && due_.begin()->first <= now) make_due(*due_.begin());
+        std::vector<Request> requests;
+        if (breaker_.is_open()) {
+            if (is_probing_ || now < breaker_.probe_at()) return requests;
+            // A probe is due whether or not an item is.
+            if (!has_ready() && !due_.empty()) make_due(*due_.begin());
+            if (auto probe = next_request(1)) {
+                probe->is_probe = is_probing_ = true;
+                requests.push_back(std::move(*probe));
+            }
+            return requests;
+        }
+        while (auto request = next_request(options_.most_items))
+            requests.push_back(std::move(*request));
+        return requests;
+    }
+
+    /// A clear answer came: nothing more is wanted, unless something newer is.
+    void settled(const Call& call) {
+        if (is_wanted(call)) drop(call.key);
+    }
+
+    /// No answer that counts: asks again after a backoff. `alone`: not in an array again.
+    void unclear(const Call& call, Time now, bool alone) {
+        if (!is_wanted(call)) return;
+        Entry& entry = entries_.at(call.key);
+        entry.goes_alone = entry.goes_alone || alone;
+        wait_until(call.key, entry, now + backoff(options_.backoff, ++entry.failures, random_));
+    }
+
+    /// The answer was clear, but only a person can change it: asks again, slowly.
+    void contradicted(const Call& call, Time now) {
+        if (!is_wanted(call)) return;
+        Entry& entry = entries_.at(call.key);
+        ++entry.failures;
+        wait_until(call.key, entry, now + options_.slow_retry);
+    }
+
+    /// Still the newest thing wanted for its key.
+    bool is_wanted(const Call& call) const {
+        const auto found = entries_.find(call.key);
+        return found != entries_.end() && found->second.generation == call.generation;
+    }
+
+    /// The request is over. The success that closes the breaker makes all that waits there due.
+    void done(const Request& request, Outcome outcome, Time now) {
+        --in_window_[class_of_(request.verb)];
+        for (const Call& call : request.calls) {
+            const auto found = in_flight_.find(call.key);
+            if (--found->second == 0) in_flight_.erase(found);
+        }
+        if (request.is_probe) is_probing_ = false;
+        if (outcome == Outcome::clear) {
+            last_failed_.reset();
+            if (breaker_.succeeded()) hurry_all();
+            return;
+        }
+        const bool may_be_item = outcome == Outcome::unclear && request.calls.size() == 1 &&
+                                 last_failed_ == request.calls.front().key;
+        last_failed_ = request.calls.front().key;
+        breaker_.failed(may_be_item, now, random_);
+    }
+
+    /// Makes what waits for `key` due now; false when nothing waits.
+    bool hurry(const Key& key) {
+        const auto found = entries_.find(key);
+        if (found == entries_.end() || found->second.state != State::waiting) return false;
+        make_due({found->second.due, key});
+        return true;
+    }
+
+    /// When take() may have something new, if nothing else happens.
+    std::optional<Time> next_due() const {
+        if (breaker_.is_open()) {
+            const bool has_any = has_ready() || !due_.empty();
+            return has_any && !is_probing_ ? std::optional(breaker_.probe_at()) : std::nullopt;
+        }
+        return due_.empty() ? std::nullopt : std::optional(due_.begin()->first);
+    }
+
+    bool is_open() const { return breaker_.is_open(); }
+    std::size_t size() const { return entries_.size(); }
+    std::size_t in_flight() const { return in_window_[0] + in_window_[1]; }
+
+private:
+    enum class State { ready, in_flight, waiting };
+    struct Entry {
+        Verb verb{};
+        std::uint64_t generation = 0;
+        std::size_t bytes = 0;
+        State state = State::ready;
+        unsigned failures = 0;
+        bool goes_alone = false;
+        Time due{};
+    };
+
+    void make_ready(const Key& key, Entry& entry) {
+        entry.state = State::ready;
+        ready_[entry.verb].push_back({key, entry.generation});
+    }
+
+    void make_due(std::pair<Time, Key> due) {
+        Entry& entry = entries_.at(due.second);
+        due_.erase(due);
+        make_ready(due.second, entry);
+    }
+
+    void forget_due(const Key& key, const Entry& entry) {
+        if (entry.state == State::waiting) due_.erase({entry.due, key});
+    }
+
+    void wait_until(const Key& key, Entry& entry, Time due) {
+        entry.state = State::waiting;
+        entry.due = due;
+        due_.insert({due, key});
+    }
+
+    void hurry_all() {
+        while (!due_.empty()) make_due(*due_.begin());
+    }
+
+    bool has_ready() const {
+        for (const auto& [verb, queue] : ready_)
+            if (!queue.empty() && !held_[class_of_(verb)]) return true;
+        return false;
+    }
+
+    /// The entry that a queue's front still means, or nothing: then it is stale.
+    Entry* front(const std::deque<std::pair<Key, std::uint64_t>>& queue) {
+        const auto found = entries_.find(queue.front().first);
+        if (found == entries_.end() || found->second.generation != queue.front().second)
+            return nullptr;
+        return found->second.state == State::ready ? &found->second : nullptr;
+    }
+
+    /// Gathers the next request of any verb whose window has a place; verbs take turns.
+    std::optional<Request> next_request(std::size_t most_items) {
+        auto turn = ready_.upper_bound(last_verb_);
+        for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
+            if (turn == ready_.end()) turn = ready_.begin();
+            const unsigned of_class = class_of_(turn->first);
+            if (held_[of_class] || in_window_[of_class] >= options_.window) continue;
+            Request request = gather(turn->first, turn->second, most_items);
+            if (request.calls.empty()) continue;
+            ++in_window_[of_class];
+            last_verb_ = request.verb;
+            return request;
+        }
+        return std::nullopt;
+    }
+
+    Request gather(Verb verb,
+                   std::deque<std::pair<Key, std::uint64_t>>& queue,
+                   std::size_t most_items) {
+        Request request{.verb = verb};
+        std::size_t bytes = 0;
+        while (!queue.empty() && request.calls.size() < most_items) {
+            Entry* entry = front(queue);
+            if (entry != nullptr) {
+                bytes += entry->bytes;
+                const bool fits = bytes <= options_.most_bytes && !entry->goes_alone;
+                if (!fits && !request.calls.empty()) break;
+                entry->state = State::in_flight;
+                const Key& key = queue.front().first;
+                ++in_flight_[key];
+                request.calls.push_back({key, entry->generation, entry->failures + 1});
+                if (!fits) {
+                    queue.pop_front();
+                    break;
+                }
+            }
+            queue.pop_front();
+        }
+        return request;
+    }
+
+    LaneOptions options_;
+    unsigned (*class_of_)(Verb);
+    Breaker breaker_;
+    std::mt19937_64 random_;
+    std::unordered_map<Key, Entry, Hash> entries_;
+    std::unordered_map<Key, unsigned, Hash> in_flight_;  // requests that carry the key
+    std::map<Verb, std::deque<std::pair<Key, std::uint64_t>>> ready_;
+    std::set<std::pair<Time, Key>> due_;
+    std::size_t in_window_[2] = {0, 0};
+    bool held_[2] = {false, false};
+    Verb last_verb_{};
+    bool is_probing_ = false;
+    std::optional<Key> last_failed_;
+    std::uint64_t generations_ = 0;
+};
+
+}  // namespace twophase::recovery

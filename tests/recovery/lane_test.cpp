@@ -1,0 +1,262 @@
+#include "recovery/lane.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace twophase::recovery {
+namespace {
+
+enum class Verb { prepare, commit, rollback };
+using TestLane = Lane<std::string, Verb, std::hash<std::string>>;
+
+unsigned class_of(Verb verb) { return verb == Verb::prepare ? 0 : 1; }
+
+TestLane lane_with(std::size_t window, std::size_t most_items) {
+    LaneOptions options;
+    options.window = window;
+    options.most_items = most_items;
+    return TestLane(options, class_of, 42);
+}
+
+std::string keys(const TestLane::Request& request) {
+    std::string text;
+    for (const auto& call : request.calls) text += call.key;
+    return text;
+}
+
+void succeed(TestLane& lane, const TestLane::Request& request) {
+    for (const auto& call : request.calls) lane.settled(call);
+    lane.done(request, Outcome::clear, Time(0));
+}
+
+void fail(TestLane& lane,
+          const TestLane::Request& request,
+          Time now,
+          Outcome outcome = Outcome::unclear) {
+    for (const auto& call : request.calls) lane.unclear(call, now, false);
+    lane.done(request, outcome, now);
+}
+
+TEST(LaneTest, ACallAloneLeavesAtOnceAndOthersGatherWhileItIsInFlight) {
+    TestLane lane = lane_with(1, 10);
+    lane.want("a", Verb::prepare, 1);
+    const auto first = lane.take(Time(0));
+    ASSERT_EQ(first.size(), 1U);
+    EXPECT_EQ(keys(first[0]), "a");
+    lane.want("b", Verb::prepare, 1);
+    lane.want("c", Verb::prepare, 1);
+    EXPECT_TRUE(lane.take(Time(0)).empty());
+    succeed(lane, first[0]);
+    const auto second = lane.take(Time(0));
+    ASSERT_EQ(second.size(), 1U);
+    EXPECT_EQ(keys(second[0]), "bc");
+}
+
+TEST(LaneTest, HangingPreparesDoNotHoldBackDecisions) {
+    TestLane lane = lane_with(1, 1);
+    lane.want("a", Verb::prepare, 1);
+    EXPECT_EQ(lane.take(Time(0)).size(), 1U);
+    lane.want("b", Verb::commit, 1);
+    const auto requests = lane.take(Time(0));
+    ASSERT_EQ(requests.size(), 1U);
+    EXPECT_EQ(requests[0].verb, Verb::commit);
+}
+
+TEST(LaneTest, VerbsOfOneWindowTakeTurns) {
+    TestLane lane = lane_with(1, 1);
+    for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
+    lane.want("x", Verb::rollback, 1);
+    const auto first = lane.take(Time(0));
+    succeed(lane, first[0]);
+    EXPECT_EQ(keys(lane.take(Time(0))[0]), "x");
+}
+
+TEST(LaneTest, ANewerVerbReplacesAnOlderAndGoesBesideItsCallInFlight) {
+    TestLane lane = lane_with(1, 1);
+    lane.want("a", Verb::prepare, 1);
+    const auto prepare = lane.take(Time(0));
+    lane.want("a", Verb::rollback, 1);
+    EXPECT_TRUE(lane.is_in_flight("a"));
+    const auto rollback = lane.take(Time(0));
+    ASSERT_EQ(rollback.size(), 1U);
+    EXPECT_EQ(rollback[0].verb, Verb::rollback);
+    EXPECT_FALSE(lane.is_wanted(prepare[0].calls[0]));
+    succeed(lane, prepare[0]);  // the late yes settles nothing
+    EXPECT_EQ(lane.wanted("a"), Verb::rollback);
+    EXPECT_TRUE(lane.is_in_flight("a"));
+    succeed(lane, rollback[0]);
+    EXPECT_EQ(lane.size(), 0U);
+    EXPECT_FALSE(lane.is_in_flight("a"));
+}
+
+TEST(LaneTest, AWaitingCallThatIsReplacedNeverLeaves) {
+    TestLane lane = lane_with(1, 10);
+    lane.want("a", Verb::prepare, 1);
+    lane.want("a", Verb::rollback, 1);
+    const auto requests = lane.take(Time(0));
+    ASSERT_EQ(requests.size(), 1U);
+    EXPECT_EQ(requests[0].verb, Verb::rollback);
+}
+
+TEST(LaneTest, UnclearCallsComeAgainAfterABackoffThatGrowsAndIsBounded) {
+    TestLane lane = lane_with(1, 1);
+    lane.want("a", Verb::commit, 1);
+    Time now(0);
+    for (unsigned attempt = 1; attempt <= 12; ++attempt) {
+        const auto requests = lane.take(now);
+        ASSERT_EQ(requests.size(), 1U);
+        EXPECT_EQ(requests[0].calls[0].attempts, attempt);
+        fail(lane, requests[0], now);
+        const auto due = lane.next_due();
+        ASSERT_TRUE(due.has_value());
+        EXPECT_GE(*due, now);
+        EXPECT_LE(*due - now, Time(60'000));
+        now = *due;
+    }
+}
+
+TEST(LaneTest, ArraysStayWithinItemsAndBytes) {
+    LaneOptions options;
+    options.window = 8;
+    options.most_items = 3;
+    options.most_bytes = 100;
+    TestLane lane(options, class_of, 1);
+    for (const char* key : {"a", "b", "c", "d"}) lane.want(key, Verb::commit, 30);
+    lane.want("e", Verb::commit, 500);
+    lane.want("f", Verb::commit, 30);
+    const auto requests = lane.take(Time(0));
+    ASSERT_EQ(requests.size(), 4U);
+    EXPECT_EQ(keys(requests[0]), "abc");
+    EXPECT_EQ(keys(requests[1]), "d");
+    EXPECT_EQ(keys(requests[2]), "e");  // larger than the limit: alone, never stuck
+    EXPECT_EQ(keys(requests[3]), "f");
+}
+
+TEST(LaneTest, ItemsOfAnArrayThatWasNotUnderstoodGoAlone) {
+    TestLane lane = lane_with(8, 10);
+    lane.want("a", Verb::commit, 1);
+    lane.want("b", Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    for (const auto& call : first[0].calls) lane.unclear(call, Time(0), true);
+    lane.done(first[0], Outcome::unclear, Time(0));
+    const auto again = lane.take(Time(60'000));
+    ASSERT_EQ(again.size(), 2U);
+    EXPECT_EQ(again[0].calls.size(), 1U);
+}
+
+TEST(LaneTest, AFailingPeerIsProbedOneAtATimeAndOneSuccessReleasesAll) {
+    TestLane lane = lane_with(64, 1);
+    for (int i = 0; i < 10; ++i) lane.want(std::to_string(i), Verb::commit, 1);
+    Time now(0);
+    for (const auto& request : lane.take(now)) fail(lane, request, now);
+    ASSERT_TRUE(lane.is_open());
+    now += Time(60'000);
+    const auto probe = lane.take(now);
+    ASSERT_EQ(probe.size(), 1U);
+    EXPECT_TRUE(probe[0].is_probe);
+    EXPECT_TRUE(lane.take(now + Time(60'000)).empty());  // its answer is awaited
+    fail(lane, probe[0], now);
+    ASSERT_TRUE(lane.next_due().has_value());
+    now += Time(5'000);  // never longer between two probes
+    const auto second = lane.take(now);
+    ASSERT_EQ(second.size(), 1U);
+    succeed(lane, second[0]);
+    EXPECT_FALSE(lane.is_open());
+    EXPECT_EQ(lane.take(now).size(), 9U);
+}
+
+TEST(LaneTest, OnePoisonedItemNeverOpensTheBreaker) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("poison", Verb::commit, 1);
+    Time now(0);
+    for (int i = 0; i < 20; ++i) {
+        const auto requests = lane.take(now);
+        ASSERT_EQ(requests.size(), 1U);
+        fail(lane, requests[0], now);
+        now += Time(60'000);
+    }
+    EXPECT_FALSE(lane.is_open());
+}
+
+TEST(LaneTest, APeerThatIsGoneIsProbedForOneItemToo) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("a", Verb::commit, 1);
+    Time now(0);
+    for (int i = 0; i < 10; ++i) {
+        const auto requests = lane.take(now);
+        ASSERT_EQ(requests.size(), 1U);
+        fail(lane, requests[0], now, Outcome::unreachable);
+        const auto due = lane.next_due();
+        ASSERT_TRUE(due.has_value());
+        if (lane.is_open()) {
+            EXPECT_LE(*due - now, Time(5'000));
+        }
+        now = *due;
+    }
+    EXPECT_TRUE(lane.is_open());
+}
+
+TEST(LaneTest, AClearNoIsASuccessOfThePeer) {
+    TestLane lane = lane_with(64, 1);
+    for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
+    auto requests = lane.take(Time(0));
+    fail(lane, requests[0], Time(0));
+    fail(lane, requests[1], Time(0));
+    lane.contradicted(requests[2].calls[0], Time(0));
+    lane.done(requests[2], Outcome::clear, Time(0));
+    EXPECT_FALSE(lane.is_open());
+    EXPECT_EQ(lane.wanted("c"), Verb::commit);  // slow retries, never done
+}
+
+TEST(LaneTest, HeldCallsWaitForTheirRelease) {
+    TestLane lane = lane_with(4, 10);
+    lane.hold(0, true);
+    lane.want("a", Verb::prepare, 1);
+    lane.want("b", Verb::rollback, 1);
+    const auto first = lane.take(Time(0));
+    ASSERT_EQ(first.size(), 1U);
+    EXPECT_EQ(first[0].verb, Verb::rollback);
+    lane.hold(0, false);
+    EXPECT_EQ(lane.take(Time(0)).size(), 1U);
+}
+
+TEST(LaneTest, HurryMakesAWaitingCallDueAndNothingElse) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("a", Verb::commit, 1);
+    EXPECT_FALSE(lane.hurry("a"));
+    lane.contradicted(lane.take(Time(0))[0].calls[0], Time(0));
+    EXPECT_TRUE(lane.take(Time(1)).empty());
+    EXPECT_TRUE(lane.hurry("a"));
+    EXPECT_EQ(lane.take(Time(1)).size(), 1U);
+    EXPECT_FALSE(lane.hurry("b"));
+}
+
+TEST(LaneTest, DroppedCallsNeverLeave) {
+    TestLane lane = lane_with(4, 10);
+    lane.want("a", Verb::commit, 1);
+    lane.drop("a");
+    EXPECT_TRUE(lane.take(Time(0)).empty());
+    lane.want("b", Verb::commit, 1);
+    fail(lane, lane.take(Time(0))[0], Time(0));
+    lane.drop("b");
+    EXPECT_TRUE(lane.take(Time(600'000)).empty());
+    EXPECT_FALSE(lane.next_due().has_value());
+}
+
+TEST(BackoffTest, JittersFromZeroToACeilingThatDoubles) {
+    std::mt19937_64 random(1);
+    Time longest(0);
+    for (int i = 0; i < 1'000; ++i) {
+        EXPECT_LE(backoff({}, 1, random), Time(1'000));
+        EXPECT_LE(backoff({}, 3, random), Time(4'000));
+        const Time late = backoff({}, 1'000'000, random);
+        EXPECT_LE(late, Time(60'000));
+        longest = std::max(longest, late);
+    }
+    EXPECT_GT(longest, Time(50'000));
+}
+
+}  // namespace
+}  // namespace twophase::recovery
