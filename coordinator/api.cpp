@@ -1,0 +1,252 @@
+#include "coordinator/api.hpp"
+
+#include "coordinator/listing.hpp"
+#include "coordinator/operator_api.hpp"
+#include "coordinator/submissions.hpp"
+#include "coordinator/views.hpp"
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "wal/crash_point.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Json;
+using http::problem;
+using http::Request;
+using http::Respond;
+using http::Response;
+
+Response unavailable(std::string_view code, std::string_view detail, const char* retry_after) {
+    Response response = problem(503, code, detail);
+    response.headers.push_back({"Retry-After", retry_after});
+    return response;
+}
+
+/// Why a submission was not admitted.
+Response refusal_of(const Admitted& admitted) {
+    using Kind = Admitted::Kind;
+    const Json about{{"gid", to_text(admitted.gid)}};
+    switch (admitted.kind) {
+        case Kind::changed:
+            return problem(422,
+                           "business-key-reused",
+                           "this business key was used for another request; use a new key, or send "
+                           "the first request again unchanged",
+                           about);
+        case Kind::attempt_not_over:
+            return problem(409,
+                           "attempt-not-over",
+                           "the attempt before this one is not rolled back (yet); look at its gid",
+                           about);
+        case Kind::attempt_unknown:
+            return problem(409,
+                           "attempt-not-over",
+                           "the attempt before this one is not known here; the first attempt is 1");
+        case Kind::superseded:
+            return problem(
+                409, "attempt-superseded", "a higher attempt exists; this one comes late", about);
+        case Kind::damaged:
+            return problem(409,
+                           "needs-attention",
+                           "what is known of this business key can't be read; a person must look "
+                           "(recoveryctl verify)");
+        case Kind::no_room:
+            return unavailable("no-room", "the log is nearly full; nothing was started", "10");
+        case Kind::too_many:
+            return unavailable(
+                "too-many-live", "too many transactions are unfinished; nothing was started", "1");
+        default:
+            return unavailable(
+                "no-gid", "ids for this moment are used up; nothing was started", "1");
+    }
+}
+
+/// Waits for one transaction on behalf of one request, then answers it once.
+class Wait : public std::enable_shared_from_this<Wait> {
+public:
+    Wait(boost::asio::io_context& io, Service& service, Gid gid, bool is_repeat, Respond respond)
+        : service_(service),
+          gid_(gid),
+          is_repeat_(is_repeat),
+          respond_(std::move(respond)),
+          timer_(io) {}
+
+    void run(Waiting waiting) {
+        milestone_ = waiting.milestone;
+        if (service_.has_reached(gid_, milestone_)) return answer();
+        ticket_ = service_.wait(gid_, milestone_, [self = shared_from_this()](Milestone told) {
+            self->timer_.cancel();
+            self->told(told);
+        });
+        timer_.expires_after(waiting.limit);
+        timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+            if (!cancelled) self->give_up();
+        });
+    }
+
+private:
+    /// Time is up: tell what is known, as soon as the gid may be told at all.
+    void give_up() {
+        service_.forget_waiter(gid_, ticket_);
+        if (service_.has_reached(gid_, Milestone::started)) return answer();
+        service_.wait(gid_, Milestone::started, [self = shared_from_this()](Milestone told) {
+            self->told(told);
+        });
+    }
+
+    void told(Milestone told) {
+        if (told == Milestone::failed)
+            return reply(unavailable("no-room", "the log is full; nothing was started", "10"));
+        answer();
+    }
+
+    void answer() {
+        const Found found = service_.find(gid_);
+        const View view = view_of(gid_, found);
+        const bool is_satisfied =
+            milestone_ != Milestone::started && service_.has_reached(gid_, milestone_);
+        // One who asked for an answer at once still hears an outcome that is complete.
+        const bool is_over = view.state == "committed";
+        reply(outcome_response(view, is_repeat_, is_satisfied || is_over));
+    }
+
+    void reply(Response response) {
+        wal::crash_point("reply-client");
+        respond_(std::move(response));
+        wal::crash_point("replied-client");
+    }
+
+    Service& service_;
+    Gid gid_;
+    bool is_repeat_;
+    Respond respond_;
+    boost::asio::steady_timer timer_;
+    Milestone milestone_ = Milestone::completed;
+    std::uint64_t ticket_ = 0;
+};
+
+void submit(boost::asio::io_context& io,
+            Service& service,
+            const Config& config,
+            const Request& request,
+            Respond respond) {
+    wal::crash_point("client-asked");
+    auto read = read_submission(request, config);
+    if (!read) return respond(read.error());
+    const Admitted admitted = service.submit(std::move(read->submission));
+    const bool is_repeat = admitted.kind == Admitted::Kind::repeat;
+    if (admitted.kind != Admitted::Kind::is_new && !is_repeat) return respond(refusal_of(admitted));
+    std::make_shared<Wait>(io, service, admitted.gid, is_repeat, std::move(respond))
+        ->run(read->waiting);
+}
+
+Response show(const Service& service, const Request& request) {
+    const auto gid = parse_gid(request.parameter("gid"));
+    if (!gid) return bad_gid();
+    const Found found = service.find(*gid);
+    // Until its start is durable a gid is nobody's to know.
+    const bool is_told = found.live == nullptr || found.live->folded.is_started ||
+                         found.live->phase == Phase::damaged;
+    if ((found.live == nullptr && !found.folded) || !is_told) return unknown_gid(*gid);
+    const auto stored = service.log().read(*gid);
+    return http::json_response(details_json(view_of(*gid, found), stored ? &*stored : nullptr));
+}
+
+Response decision(const Service& service, const Request& request) {
+    const auto gid = parse_gid(request.parameter("gid"));
+    if (!gid) return bad_gid();
+    const Inquiry verdict = service.inquire(*gid);
+    if (!verdict) return unknown_gid(*gid);
+    const char* text = *verdict == Verdict::commit     ? "commit"
+                       : *verdict == Verdict::rollback ? "rollback"
+                                                       : "pending";
+    return http::json_response({{"gid", to_text(*gid)},
+                                {"coordinator", service.config().id},
+                                {"epoch", service.epoch()},
+                                {"decision", text}});
+}
+
+}  // namespace
+
+Response bad_gid() {
+    return problem(400, "invalid-gid", "a gid is a UUIDv7 in lower case, 36 characters");
+}
+
+Response unknown_gid(const Gid& gid) {
+    return problem(404,
+                   "unknown-transaction",
+                   "no transaction of this coordinator has the gid " + to_text(gid));
+}
+
+Api::Api(boost::asio::io_context& io, Service& service, const Config& config)
+    : io_(io), service_(service), config_(config) {
+    add_client_routes();
+    add_operator_routes();
+}
+
+void Api::operator()(Request request, Respond respond) const {
+    const bool is_asked_about_life = request.path == "/livez";
+    if (!is_asked_about_life && !service_.is_ready())
+        return respond(unavailable("starting", "the coordinator is reading its log", "1"));
+    router_(std::move(request), std::move(respond));
+}
+
+void Api::add_client_routes() {
+    router_.add("POST", "/v1/transactions", [this](const Request& request, Respond respond) {
+        submit(io_, service_, config_, request, std::move(respond));
+    });
+    router_.add("GET", "/v1/transactions", [this](const Request& request, const Respond& respond) {
+        respond(list_transactions(service_, request));
+    });
+    router_.add(
+        "GET", "/v1/transactions/{gid}", [this](const Request& request, const Respond& respond) {
+            respond(show(service_, request));
+        });
+    router_.add("GET",
+                "/v1/transactions/{gid}/decision",
+                [this](const Request& request, const Respond& respond) {
+                    wal::crash_point("asked-decision");
+                    respond(decision(service_, request));
+                    wal::crash_point("told-decision");
+                });
+    const auto ok = [](const Request&, const Respond& respond) {
+        respond(http::json_response({{"status", "ok"}}));
+    };
+    router_.add("GET", "/livez", ok);
+    router_.add("GET", "/readyz", ok);
+}
+
+void Api::add_operator_routes() {
+    router_.add("POST",
+                "/v1/transactions/{gid}/retry",
+                [this](const Request& request, const Respond& respond) {
+                    respond(retry(service_, request));
+                });
+    router_.add(
+        "POST", "/v1/transactions/{gid}/resolve", [this](const Request& request, Respond respond) {
+            resolve(service_, request, std::move(respond));
+        });
+    router_.add("GET", "/v1/participants", [this](const Request&, const Respond& respond) {
+        respond(list_participants(service_));
+    });
+    router_.add("GET", "/v1/status", [this](const Request&, const Respond& respond) {
+        respond(show_status(service_));
+    });
+    router_.add("GET", "/v1/export", [this](const Request& request, const Respond& respond) {
+        respond(export_page(service_, request));
+    });
+    router_.add("POST", "/v1/verify", [this](const Request&, Respond respond) {
+        verify_log(io_, service_, std::move(respond));
+    });
+    router_.add("POST", "/v1/backups", [this](const Request& request, Respond respond) {
+        back_up(io_, service_, request, std::move(respond));
+    });
+}
+
+}  // namespace twophase::coordinator

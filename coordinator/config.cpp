@@ -1,0 +1,215 @@
+#include "coordinator/config.hpp"
+
+#include <boost/asio/ip/address.hpp>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Json;
+
+bool is_name(const std::string& text) {
+    constexpr auto allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return !text.empty() && text.size() <= 64 &&
+           text.find_first_not_of(allowed) == std::string::npos;
+}
+
+std::string take_participant(const std::string& name, const Json& json, ParticipantConfig& taken) {
+    if (!is_name(name)) return "'" + name + "' is no name (letters, digits, _ and -, at most 64)";
+    http::Fields fields(json, name);
+    const std::string url = fields.text("endpoint", {.max_bytes = 1024});
+    taken.takes_arrays = fields.optional_boolean("batch").value_or(false);
+    taken.window = static_cast<std::size_t>(fields.optional_integer("window", 1, 1024).value_or(0));
+    if (const auto& error = fields.finish()) return error->field + ": " + error->expected;
+    auto endpoint = http::Endpoint::parse(url);
+    if (!endpoint) return name + ".endpoint: '" + url + "' is no base URL (http://host:port/path)";
+    taken.endpoint = *endpoint;
+    return {};
+}
+
+std::string take_participants(const Json& json, std::map<std::string, ParticipantConfig>& taken) {
+    if (!json.is_object()) return "expected an object of participants by name";
+    std::map<std::string, ParticipantConfig> participants;
+    for (const auto& [name, value] : json.items()) {
+        if (std::string why = take_participant(name, value, participants[name]); !why.empty())
+            return why;
+    }
+    taken = std::move(participants);
+    return {};
+}
+
+std::string take_hosts(const Json& json, std::vector<std::string>& taken) {
+    if (!json.is_array()) return "expected an array of host names";
+    std::vector<std::string> hosts;
+    for (const Json& host : json) {
+        if (!host.is_string()) return "expected an array of host names";
+        hosts.push_back(host.get<std::string>());
+    }
+    taken = std::move(hosts);
+    return {};
+}
+
+Json default_participants() {
+    return {{"credit", {{"endpoint", "http://127.0.0.1:7071/v1/branches"}, {"batch", true}}},
+            {"coupon", {{"endpoint", "http://127.0.0.1:7072/v1/branches"}, {"batch", true}}}};
+}
+
+void add_places(std::vector<http::Setting>& all, Config& c) {
+    all.push_back({"data",
+                   "directory",
+                   "data/coordinator",
+                   "Where the log is kept. One coordinator at a time.",
+                   http::take_path(c.data)});
+    all.push_back({"backups",
+                   "directory",
+                   "data/coordinator-backups",
+                   "Where POST /v1/backups puts its copies.",
+                   http::take_path(c.backups)});
+    all.push_back(
+        {"address",
+         "IP address",
+         "127.0.0.1",
+         "Where to listen. Other than loopback needs insecure, as there is no access control yet.",
+         http::take_text(c.address)});
+    all.push_back({"port",
+                   "",
+                   7070,
+                   "TCP port; 0 lets the kernel choose.",
+                   http::take_integer(c.port, 0, 65535)});
+    all.push_back({"address_file",
+                   "file",
+                   "",
+                   "Where to write host:port once listening; empty for nowhere. For ports that the "
+                   "kernel chose.",
+                   http::take_path(c.address_file)});
+    all.push_back({"insecure",
+                   "",
+                   false,
+                   "Permits an address other than loopback.",
+                   http::take_boolean(c.insecure)});
+    all.push_back({"allowed_hosts",
+                   "",
+                   Json::array(),
+                   "Host names that requests may carry, beside loopback names and address.",
+                   [&c](const Json& json) { return take_hosts(json, c.allowed_hosts); }});
+    all.push_back({"id",
+                   "",
+                   "main",
+                   "This coordinator's name; the log and the participants remember it.",
+                   http::take_text(c.id)});
+    all.push_back({"node",
+                   "",
+                   1,
+                   "The number in the last 16 bits of every gid; one for each coordinator.",
+                   http::take_integer(c.node, 0, 65535)});
+    all.push_back(
+        {"participants",
+         "",
+         default_participants(),
+         "By name: endpoint (base URL of the contract, or file:/path#/base for an address file), "
+         "batch (takes arrays of messages), window (requests in flight).",
+         [&c](const Json& json) { return take_participants(json, c.participants); }});
+}
+
+void add_times(std::vector<http::Setting>& all, Config& c) {
+    constexpr std::int64_t hour = 3'600'000;
+    all.push_back({"vote_timeout_ms",
+                   "ms",
+                   5000,
+                   "How long votes may take where a request gives no timeout_ms.",
+                   http::take_milliseconds(c.vote_timeout, 1, hour)});
+    all.push_back({"wait_limit_ms",
+                   "ms",
+                   10000,
+                   "How long a client waits for an outcome before a 202.",
+                   http::take_milliseconds(c.wait_limit, 0, hour)});
+    all.push_back({"call_timeout_ms",
+                   "ms",
+                   5000,
+                   "How long one call to a participant may take.",
+                   http::take_milliseconds(c.call_timeout, 10, hour)});
+    all.push_back({"retry_first_ms",
+                   "ms",
+                   1000,
+                   "The backoff's first step; full jitter below it.",
+                   http::take_milliseconds(c.retry_first, 1, hour)});
+    all.push_back({"retry_most_ms",
+                   "ms",
+                   60000,
+                   "The backoff's last step.",
+                   http::take_milliseconds(c.retry_most, 1, hour)});
+    all.push_back({"probe_most_ms",
+                   "ms",
+                   5000,
+                   "The longest time between two probes of a participant that fails.",
+                   http::take_milliseconds(c.probe_most, 1, hour)});
+    all.push_back({"sweep_interval_ms",
+                   "ms",
+                   30000,
+                   "How often participants are asked what they hold in doubt.",
+                   http::take_milliseconds(c.sweep_interval, 10, hour)});
+    all.push_back({"shutdown_grace_ms",
+                   "ms",
+                   10000,
+                   "How long requests may run on after a SIGTERM.",
+                   http::take_milliseconds(c.shutdown_grace, 0, hour)});
+}
+
+void add_limits(std::vector<http::Setting>& all, Config& c) {
+    all.push_back({"max_live",
+                   "transactions",
+                   200000,
+                   "Unfinished transactions above which submissions get a 503.",
+                   http::take_integer(c.max_live, 1, 10'000'000)});
+    all.push_back({"max_connections",
+                   "connections",
+                   10000,
+                   "Clients connected at once.",
+                   http::take_integer(c.max_connections, 1, 1'000'000)});
+    all.push_back({"retention_hours",
+                   "hours",
+                   168,
+                   "How long a finished transaction answers repeats of its business key, in hours "
+                   "of running.",
+                   http::take_integer(c.retention_hours, 1, 1'000'000)});
+    all.push_back({"map_bytes",
+                   "bytes",
+                   std::uint64_t{16} << 30,
+                   "The log's largest size; submissions are refused from 80 % of it.",
+                   http::take_integer(c.map_bytes, 1 << 20, std::int64_t{1} << 46)});
+    all.push_back({"any_filesystem",
+                   "",
+                   false,
+                   "Permits tmpfs and network file systems; for tests.",
+                   http::take_boolean(c.any_filesystem)});
+    all.push_back({"log_level",
+                   "trace|debug|info|warn|error",
+                   "info",
+                   "What is logged to standard error.",
+                   http::take_text(c.log_level)});
+}
+
+}  // namespace
+
+std::vector<http::Setting> settings(Config& config) {
+    std::vector<http::Setting> all;
+    add_places(all, config);
+    add_times(all, config);
+    add_limits(all, config);
+    return all;
+}
+
+std::string check(const Config& config) {
+    boost::system::error_code failed;
+    const auto address = boost::asio::ip::make_address(config.address, failed);
+    if (failed) return "address: '" + config.address + "' is no IP address";
+    if (!address.is_loopback() && !config.insecure)
+        return "address: " + config.address +
+               " is reachable from elsewhere and there is no access control yet; "
+               "use 127.0.0.1, or --insecure if that is meant";
+    if (!is_name(config.id)) return "id: letters, digits, _ and -, at most 64";
+    if (config.participants.empty()) return "participants: name at least one";
+    if (config.retry_first > config.retry_most) return "retry_first_ms is above retry_most_ms";
+    return {};
+}
+
+}  // namespace twophase::coordinator

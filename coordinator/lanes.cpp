@@ -1,0 +1,358 @@
+#include "coordinator/lanes.hpp"
+
+#include "http/json.hpp"
+#include "wal/crash_point.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+using Schedule = recovery::Lane<BranchKey, Verb, BranchKeyHash>;
+using recovery::Time;
+
+constexpr unsigned asking = 0;   // prepare, execute: may hang
+constexpr unsigned telling = 1;  // commit, rollback, compensate: must not be held back
+constexpr std::size_t most_in_array = 256;
+constexpr std::size_t most_bytes = 4 * 1024 * 1024 - 64 * 1024;  // room for brackets and commas
+constexpr std::size_t message_overhead = 640;                    // of what every message carries
+constexpr Time first_sweep_limit{1'000};
+constexpr int sweep_page = 500;
+
+unsigned class_of(Verb verb) {
+    return verb == Verb::prepare || verb == Verb::execute ? asking : telling;
+}
+
+Time now() {
+    return std::chrono::duration_cast<Time>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+recovery::LaneOptions options_of(const Config& config, const ParticipantConfig& participant) {
+    recovery::LaneOptions options;
+    options.most_items = participant.takes_arrays ? most_in_array : 1;
+    options.most_bytes = most_bytes;
+    options.window = participant.window != 0    ? participant.window
+                     : participant.takes_arrays ? 4
+                                                : 64;
+    options.backoff = {config.retry_first, config.retry_most};
+    options.breaker.most_between_probes = config.probe_most;
+    return options;
+}
+
+}  // namespace
+
+struct Lanes::Shared {
+    LaneHooks hooks;
+    Config config;
+    bool is_stopped = false;
+};
+
+/// One participant's lane: the schedule decides, this sends, waits and reports.
+class Lanes::ParticipantLane : public std::enable_shared_from_this<ParticipantLane> {
+public:
+    ParticipantLane(boost::asio::io_context& io,
+                    std::shared_ptr<Shared> shared,
+                    std::string name,
+                    const ParticipantConfig& participant)
+        : io_(io),
+          shared_(std::move(shared)),
+          name_(std::move(name)),
+          endpoint_text_(participant.endpoint.text()),
+          schedule_(options_of(shared_->config, participant),
+                    class_of,
+                    std::hash<std::string>{}(name_) ^ static_cast<std::uint64_t>(now().count())),
+          client_(io, participant.endpoint, {.max_connections = 160}),
+          retry_timer_(io),
+          sweep_timer_(io) {}
+
+    void start() {
+        schedule_.hold(asking, true);
+        sweep({});
+        sweep_timer_.expires_after(first_sweep_limit);
+        sweep_timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+            if (cancelled) return;
+            self->release_prepares();
+            self->sweep_again_later();
+        });
+    }
+
+    void stop() {
+        retry_timer_.cancel();
+        sweep_timer_.cancel();
+        client_.close();
+    }
+
+    Schedule& schedule() { return schedule_; }
+    const Schedule& schedule() const { return schedule_; }
+
+    /// Sends what may leave, once in a turn of the loop, so that one turn's wants gather.
+    void pump_soon() {
+        if (std::exchange(is_pump_posted_, true)) return;
+        boost::asio::post(io_, [self = shared_from_this()] {
+            self->is_pump_posted_ = false;
+            self->pump();
+        });
+    }
+
+    LaneStatus status() const {
+        return {.participant = name_,
+                .endpoint = endpoint_text_,
+                .is_open = schedule_.is_open(),
+                .waiting = schedule_.size(),
+                .in_flight = schedule_.in_flight(),
+                .last_error = last_error_};
+    }
+
+private:
+    void pump() {
+        if (shared_->is_stopped) return;
+        for (Schedule::Request& request : schedule_.take(now())) send(std::move(request));
+        arm_retry_timer();
+    }
+
+    void arm_retry_timer() {
+        const auto due = schedule_.next_due();
+        if (due == armed_for_) return;
+        armed_for_ = due;
+        retry_timer_.cancel();
+        if (!due) return;
+        retry_timer_.expires_at(std::chrono::steady_clock::time_point(*due));
+        retry_timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+            if (cancelled) return;
+            self->armed_for_.reset();
+            self->pump();
+        });
+    }
+
+    void send(Schedule::Request request) {
+        std::vector<Subject> subjects;
+        std::string body;
+        for (const Schedule::Call& call : request.calls) {
+            if (!body.empty()) body += ',';
+            body += shared_->hooks.render(name_, call.key, request.verb);
+            subjects.push_back({to_text(call.key.gid), call.key.branch_id});
+        }
+        const bool is_array = subjects.size() > 1;
+        if (is_array) body = "[" + body + "]";
+        transmit(std::move(request), std::move(subjects), std::move(body), is_array);
+    }
+
+    void transmit(Schedule::Request request,
+                  std::vector<Subject> subjects,
+                  std::string body,
+                  bool is_array) {
+        const Verb verb = request.verb;
+        http::Call call{
+            .method = "POST", .target = "/" + std::string(to_text(verb)), .body = std::move(body)};
+        wal::crash_point("send", to_text(verb));
+        client_.send(std::move(call),
+                     shared_->config.call_timeout,
+                     [self = shared_from_this(),
+                      request = std::move(request),
+                      subjects = std::move(subjects),
+                      is_array](http::Result<http::Response> response) {
+                         self->handle(request, subjects, is_array, response);
+                     });
+        wal::crash_point("sent", to_text(verb));
+    }
+
+    void handle(const Schedule::Request& request,
+                const std::vector<Subject>& subjects,
+                bool is_array,
+                const http::Result<http::Response>& response) {
+        if (shared_->is_stopped) return;
+        wal::crash_point("answered", to_text(request.verb));
+        const std::vector<Answer> answers =
+            read_answers(request.verb, subjects, is_array, response);
+        bool any_clear = false;
+        std::vector<bool> was_wanted;
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            any_clear = any_clear || answers[i].kind != Answer::Kind::unclear;
+            was_wanted.push_back(schedule_.is_wanted(request.calls[i]));
+            settle(request.calls[i], answers[i]);
+        }
+        note_health(any_clear, answers.front().message);
+        schedule_.done(request, outcome_of(any_clear, response), now());
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            const Schedule::Call& call = request.calls[i];
+            if (was_wanted[i])
+                shared_->hooks.answered(name_, call.key, request.verb, answers[i], call.attempts);
+        }
+        pump_soon();
+    }
+
+    static recovery::Outcome outcome_of(bool any_clear,
+                                        const http::Result<http::Response>& response) {
+        if (any_clear) return recovery::Outcome::clear;
+        const bool is_late = !response && response.error() == http::Errc::timed_out;
+        return response || is_late ? recovery::Outcome::unclear : recovery::Outcome::unreachable;
+    }
+
+    void settle(const Schedule::Call& call, const Answer& answer) {
+        switch (answer.kind) {
+            case Answer::Kind::voted:
+            case Answer::Kind::acknowledged: return schedule_.settled(call);
+            case Answer::Kind::contradicted:
+            case Answer::Kind::stale_epoch: return schedule_.contradicted(call, now());
+            case Answer::Kind::unclear:
+                return schedule_.unclear(call, now(), answer.is_to_go_alone);
+        }
+    }
+
+    void note_health(bool is_answering, const std::string& error) {
+        const bool was_failing = !last_error_.empty();
+        if (is_answering) {
+            if (was_failing) spdlog::info("participant {} answers again", name_);
+            last_error_.clear();
+        } else {
+            if (!was_failing)
+                spdlog::warn(
+                    "participant {} at {} gives no answer: {}", name_, endpoint_text_, error);
+            last_error_ = error;
+        }
+    }
+
+    // --- what it holds in doubt ---
+
+    void sweep(const std::string& after) {
+        if (shared_->is_stopped || (after.empty() && std::exchange(is_sweeping_, true))) return;
+        http::Call call{.method = "GET",
+                        .target = "/in-doubt?coordinator=" + shared_->config.id +
+                                  "&limit=" + std::to_string(sweep_page) +
+                                  (after.empty() ? "" : "&after=" + after)};
+        client_.send(std::move(call),
+                     shared_->config.call_timeout,
+                     [self = shared_from_this()](http::Result<http::Response> response) {
+                         self->handle_sweep(response);
+                     });
+    }
+
+    void handle_sweep(const http::Result<http::Response>& response) {
+        if (shared_->is_stopped) return;
+        std::string next;
+        const bool is_answered = read_sweep(response, next);
+        if (is_answered && !next.empty()) return sweep(next);
+        is_sweeping_ = false;
+        if (is_answered) release_prepares();
+    }
+
+    /// Hands up one page; false when it was none.
+    bool read_sweep(const http::Result<http::Response>& response, std::string& next) {
+        if (!response || response->status != 200) return false;
+        const auto body = http::parse_json(response->body);
+        if (!body || !body->is_object()) return false;
+        const auto items = body->find("items");
+        if (items == body->end() || !items->is_array()) return false;
+        for (const http::Json& item : *items) {
+            if (!item.is_object() || !item.contains("gid") || !item.contains("branch_id")) continue;
+            if (!item["gid"].is_string() || !item["branch_id"].is_string()) continue;
+            shared_->hooks.found_in_doubt({name_, item["gid"], item["branch_id"]});
+        }
+        const auto cursor = body->find("next");
+        if (cursor != body->end() && cursor->is_string() && !items->empty())
+            next = percent_encoded(cursor->get<std::string>());
+        return true;
+    }
+
+    static std::string percent_encoded(const std::string& text) {
+        std::string encoded;
+        for (const char c : text) {
+            const auto byte = static_cast<unsigned char>(c);
+            if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~')
+                encoded += c;
+            else
+                encoded += fmt::format("%{:02X}", byte);
+        }
+        return encoded;
+    }
+
+    void release_prepares() {
+        schedule_.hold(asking, false);
+        pump_soon();
+    }
+
+    void sweep_again_later() {
+        sweep_timer_.expires_after(shared_->config.sweep_interval);
+        sweep_timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+            if (cancelled) return;
+            self->sweep({});
+            self->sweep_again_later();
+        });
+    }
+
+    boost::asio::io_context& io_;
+    std::shared_ptr<Shared> shared_;
+    std::string name_;
+    std::string endpoint_text_;
+    Schedule schedule_;
+    http::Client client_;
+    boost::asio::steady_timer retry_timer_;
+    boost::asio::steady_timer sweep_timer_;
+    std::optional<Time> armed_for_;
+    std::string last_error_;
+    bool is_pump_posted_ = false;
+    bool is_sweeping_ = false;
+};
+
+Lanes::Lanes(boost::asio::io_context& io, const Config& config, LaneHooks hooks)
+    : shared_(std::make_shared<Shared>(Shared{std::move(hooks), config})) {
+    for (const auto& [name, participant] : config.participants)
+        lanes_[name] = std::make_shared<ParticipantLane>(io, shared_, name, participant);
+}
+
+Lanes::~Lanes() { stop(); }
+
+void Lanes::start() {
+    for (auto& [name, lane] : lanes_) lane->start();
+}
+
+void Lanes::stop() {
+    if (std::exchange(shared_->is_stopped, true)) return;
+    for (auto& [name, lane] : lanes_) lane->stop();
+}
+
+void Lanes::want(const std::string& participant,
+                 const BranchKey& key,
+                 Verb verb,
+                 std::size_t bytes) {
+    const auto found = lanes_.find(participant);
+    if (found == lanes_.end()) return;  // no longer configured: waits until it is
+    found->second->schedule().want(key, verb, bytes + message_overhead);
+    found->second->pump_soon();
+}
+
+void Lanes::drop(const std::string& participant, const BranchKey& key) {
+    const auto found = lanes_.find(participant);
+    if (found != lanes_.end()) found->second->schedule().drop(key);
+}
+
+std::optional<Verb> Lanes::wanted(const std::string& participant, const BranchKey& key) const {
+    const auto found = lanes_.find(participant);
+    if (found == lanes_.end()) return std::nullopt;
+    return found->second->schedule().wanted(key);
+}
+
+bool Lanes::is_in_flight(const std::string& participant, const BranchKey& key) const {
+    const auto found = lanes_.find(participant);
+    return found != lanes_.end() && found->second->schedule().is_in_flight(key);
+}
+
+bool Lanes::hurry(const std::string& participant, const BranchKey& key) {
+    const auto found = lanes_.find(participant);
+    if (found == lanes_.end() || !found->second->schedule().hurry(key)) return false;
+    found->second->pump_soon();
+    return true;
+}
+
+std::vector<LaneStatus> Lanes::status() const {
+    std::vector<LaneStatus> all;
+    for (const auto& [name, lane] : lanes_) all.push_back(lane->status());
+    return all;
+}
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,97 @@
+// The way to the participants: a lane each, which gathers, sends, retries and hands up the answers.
+#pragma once
+
+#include "coordinator/config.hpp"
+#include "coordinator/messages.hpp"
+#include "coordinator/protocol/records.hpp"
+#include "http/client.hpp"
+#include "recovery/lane.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace twophase::coordinator {
+
+struct BranchKey {
+    Gid gid{};
+    std::string branch_id;
+    friend auto operator<=>(const BranchKey&, const BranchKey&) = default;
+};
+
+struct BranchKeyHash {
+    std::size_t operator()(const BranchKey& key) const noexcept {
+        return GidHash{}(key.gid) * 31 + std::hash<std::string>{}(key.branch_id);
+    }
+};
+
+/// What a participant holds prepared, as it says itself.
+struct InDoubt {
+    std::string participant;
+    std::string gid;
+    std::string branch_id;
+};
+
+/// What the lanes need of their owner; all called on the loop.
+struct LaneHooks {
+    /// The JSON text of the message to send now.
+    std::function<std::string(const std::string& participant, const BranchKey&, Verb)> render;
+    /// An answer to what is still wanted. `attempts`: calls so far.
+    std::function<void(const std::string& participant,
+                       const BranchKey&,
+                       Verb,
+                       const Answer&,
+                       std::uint32_t attempts)>
+        answered;
+    std::function<void(const InDoubt&)> found_in_doubt;
+};
+
+/// How a participant's lane is doing, for people.
+struct LaneStatus {
+    std::string participant;
+    std::string endpoint;
+    bool is_open = false;  // the breaker: the participant fails, only probes leave
+    std::size_t waiting = 0;
+    std::size_t in_flight = 0;
+    std::string last_error;
+};
+
+/// All lanes. One loop thread.
+class Lanes {
+public:
+    Lanes(boost::asio::io_context& io, const Config& config, LaneHooks hooks);
+    ~Lanes();
+    Lanes(const Lanes&) = delete;
+    Lanes& operator=(const Lanes&) = delete;
+
+    /// Begins with a sweep of every participant; prepares wait for its answer, or for 1 s.
+    void start();
+    /// Sends nothing more; what is in flight is abandoned.
+    void stop();
+
+    /// Asks until clearly answered, in place of what was wanted for this branch before.
+    void want(const std::string& participant, const BranchKey& key, Verb verb, std::size_t bytes);
+    void drop(const std::string& participant, const BranchKey& key);
+    /// The verb that is wanted for the branch, if any.
+    std::optional<Verb> wanted(const std::string& participant, const BranchKey& key) const;
+    bool is_in_flight(const std::string& participant, const BranchKey& key) const;
+    /// Makes a waiting retry due now; false when none waits.
+    bool hurry(const std::string& participant, const BranchKey& key);
+
+    std::vector<LaneStatus> status() const;
+
+private:
+    struct Shared;
+    class ParticipantLane;
+    std::shared_ptr<Shared> shared_;
+    std::map<std::string, std::shared_ptr<ParticipantLane>> lanes_;
+};
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,129 @@
+// The coordinator program: settings, one loop, the server, the service, and an orderly end.
+#include "coordinator/api.hpp"
+#include "coordinator/config.hpp"
+#include "coordinator/service.hpp"
+#include "http/endpoint.hpp"
+#include "http/server.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <thread>
+
+namespace twophase::coordinator {
+namespace {
+
+constexpr int exit_usage = 2;  // bad settings, or another process owns the log
+constexpr int exit_store = 3;  // the log can't be opened, read or written
+
+/// Ends at once, as a crash would: recovery is the clean-up.
+[[noreturn]] void end_now(int code, const std::string& why) {
+    spdlog::critical("{}", why);
+    spdlog::shutdown();
+    std::_Exit(code);
+}
+
+class Program {
+public:
+    explicit Program(const Config& config)
+        : config_(config),
+          service_(io_, config_, end_now),
+          api_(io_, service_, config_),
+          server_(io_,
+                  {.address = config_.address,
+                   .port = config_.port,
+                   .max_connections = config_.max_connections,
+                   .allowed_hosts = config_.allowed_hosts},
+                  [this](http::Request request, http::Respond respond) {
+                      api_(std::move(request), std::move(respond));
+                  }),
+          signals_(io_, SIGTERM, SIGINT) {}
+
+    int run() {
+        server_.start();
+        spdlog::info("listening on http://{}:{}", config_.address, server_.port());
+        if (!config_.address_file.empty())
+            http::write_address_file(config_.address_file, config_.address, server_.port());
+        signals_.async_wait([this](boost::system::error_code failed, int) {
+            if (!failed) end();
+        });
+        // The log is read beside the loop, so that /livez answers meanwhile.
+        std::jthread opener([this] { open(); });
+        auto work = boost::asio::make_work_guard(io_);
+        io_.run();
+        return exit_code_;
+    }
+
+private:
+    void open() {
+        try {
+            service_.open();
+            boost::asio::post(io_, [this] { service_.start(); });
+        } catch (const wal::StoreError& e) {
+            fail(e.code() == EBUSY ? exit_usage : exit_store, e.what());
+        } catch (const std::exception& e) {
+            fail(exit_store, e.what());
+        }
+    }
+
+    void fail(int code, const std::string& why) {
+        boost::asio::post(io_, [this, code, why] {
+            spdlog::critical("can't start: {}", why);
+            exit_code_ = code;
+            io_.stop();
+        });
+    }
+
+    void end() {
+        spdlog::info("stopping: requests under way are finished first");
+        server_.stop(config_.shutdown_grace, [this] {
+            service_.stop();
+            io_.stop();
+        });
+    }
+
+    const Config& config_;
+    boost::asio::io_context io_{1};
+    Service service_;
+    Api api_;
+    http::Server server_;
+    boost::asio::signal_set signals_;
+    int exit_code_ = 0;
+};
+
+int run(int argc, const char* const* argv) {
+    Config config;
+    const auto end = http::load_settings(
+        settings(config),
+        {.argc = argc,
+         .argv = argv,
+         .program = "coordinator",
+         .about = "Commits or rolls back global transactions across participants."});
+    if (end) return *end;
+    if (const std::string wrong = check(config); !wrong.empty()) {
+        std::cerr << "coordinator: " << wrong << "\n";
+        return exit_usage;
+    }
+    spdlog::set_default_logger(spdlog::stderr_color_mt("coordinator"));
+    spdlog::set_level(spdlog::level::from_str(config.log_level));
+    try {
+        return Program(config).run();
+    } catch (const std::exception& e) {
+        spdlog::critical("can't start: {}", e.what());
+        return exit_usage;
+    }
+}
+
+}  // namespace
+}  // namespace twophase::coordinator
+
+int main(int argc, char** argv) { return twophase::coordinator::run(argc, argv); }

@@ -1,0 +1,156 @@
+#include "coordinator/messages.hpp"
+
+#include "http/json.hpp"
+
+#include <algorithm>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Json;
+
+std::string quoted(const std::string& text) { return http::dump(Json(text)); }
+
+std::string opening(const Envelope& e) {
+    return R"({"gid":")" + e.gid + R"(","branch_id":")" + e.branch_id + R"(","participant":")" +
+           e.participant + R"(","coordinator":")" + e.coordinator + R"(","epoch":)" +
+           std::to_string(e.epoch) + R"(,"low_water":")" + e.low_water + R"(","origin":{"ip":)" +
+           quoted(e.origin.ip) + R"(,"request_id":)" + quoted(e.origin.request_id) +
+           R"(,"actor":)" + quoted(e.origin.actor) + "}";
+}
+
+std::string text_in(const Json& body, const char* name) {
+    const auto found = body.find(name);
+    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool echoes(const Json& body, const Subject& subject) {
+    return body.is_object() && text_in(body, "gid") == subject.gid &&
+           text_in(body, "branch_id") == subject.branch_id;
+}
+
+std::string result_in(const Json& body) {
+    const auto found = body.find("result");
+    return found == body.end() || found->is_null() ? std::string() : http::dump(*found);
+}
+
+Answer unclear(std::string message) { return {.message = std::move(message)}; }
+
+bool is_question(Verb verb) { return verb == Verb::prepare || verb == Verb::execute; }
+
+Answer read_success(Verb verb, const Json& body) {
+    if (is_question(verb)) {
+        const auto vote = parse_vote(text_in(body, "vote"));
+        const bool fits = verb == Verb::execute ? vote == Vote::executed
+                                                : vote == Vote::prepared || vote == Vote::read_only;
+        if (!fits) return unclear("200 without a vote");
+        return {.kind = Answer::Kind::voted,
+                .vote = {.vote = *vote,
+                         .prepare_id = text_in(body, "prepare_id"),
+                         .result = result_in(body)}};
+    }
+    const char* state = verb == Verb::commit     ? "committed"
+                        : verb == Verb::rollback ? "rolled_back"
+                                                 : "compensated";
+    if (text_in(body, "state") != state) return unclear("200 with another state");
+    return {.kind = Answer::Kind::acknowledged, .result = result_in(body)};
+}
+
+/// The participant says that it went another way than the decision.
+bool contradicts(Verb verb, unsigned status, const std::string& code) {
+    if (is_question(verb)) return false;
+    if (status == 404) return verb == Verb::commit && code == "never_prepared";
+    if (status != 409) return false;
+    return (verb == Verb::commit && code == "already_rolled_back") ||
+           (verb == Verb::rollback && code == "already_committed") ||
+           (verb == Verb::compensate && code == "cannot_compensate");
+}
+
+Answer read_problem(Verb verb, unsigned status, const Json& body) {
+    Answer answer{.code = text_in(body, "code"), .message = text_in(body, "message")};
+    if (answer.code.empty()) return unclear("status " + std::to_string(status) + " without a code");
+    constexpr unsigned faults[] = {400, 401, 403, 413, 415, 422};
+    const bool is_no =
+        status == 409 && (answer.code == "refused" || answer.code == "already_rolled_back");
+    answer.is_fault = std::ranges::find(faults, status) != std::end(faults);
+    if (status == 409 && answer.code == "stale_epoch") {
+        answer.kind = Answer::Kind::stale_epoch;
+    } else if (is_question(verb) && (is_no || answer.is_fault)) {
+        answer.kind = Answer::Kind::voted;
+        // A business code, where the participant gives one, says more than "refused".
+        std::string reason = text_in(body, "reason");
+        answer.vote = {.vote = Vote::refused,
+                       .code = reason.empty() ? answer.code : std::move(reason),
+                       .message = answer.message};
+    } else if (contradicts(verb, status, answer.code)) {
+        answer.kind = Answer::Kind::contradicted;
+    } else {
+        answer.message =
+            "status " + std::to_string(status) + " " + answer.code + ": " + answer.message;
+    }
+    return answer;
+}
+
+Answer read_one(Verb verb, const Subject& subject, unsigned status, const Json& body) {
+    if (!echoes(body, subject))
+        return unclear("status " + std::to_string(status) +
+                       " and a body that does not name this branch");
+    if (status == 200) return read_success(verb, body);
+    if (status >= 400 && status < 500 && status != 429) return read_problem(verb, status, body);
+    return unclear("status " + std::to_string(status));
+}
+
+std::vector<Answer> all_unclear(std::size_t count, const std::string& message, bool alone) {
+    Answer answer = unclear(message);
+    answer.is_to_go_alone = alone;
+    return std::vector<Answer>(count, answer);
+}
+
+std::vector<Answer> read_array(Verb verb,
+                               const std::vector<Subject>& subjects,
+                               unsigned status,
+                               const Json& body) {
+    if (status != 200 || !body.is_array() || body.size() != subjects.size())
+        return all_unclear(
+            subjects.size(), "status " + std::to_string(status) + " and no array of answers", true);
+    std::vector<Answer> answers;
+    for (std::size_t i = 0; i < subjects.size(); ++i) {
+        const Json& item = body[i];
+        const auto found = item.is_object() ? item.find("status") : item.end();
+        const bool has_status =
+            item.is_object() && found != item.end() && found->is_number_unsigned();
+        answers.push_back(has_status ? read_one(verb, subjects[i], found->get<unsigned>(), item)
+                                     : unclear("an item without a status"));
+    }
+    return answers;
+}
+
+}  // namespace
+
+std::string ask_message(const Envelope& envelope,
+                        const BranchRequest& branch,
+                        const BusinessKey& key) {
+    return opening(envelope) + R"(,"operation":)" + quoted(branch.operation) + R"(,"payload":)" +
+           branch.payload + R"(,"business_code":)" + quoted(key.code) + R"(,"business_id":)" +
+           quoted(key.id) + "}";
+}
+
+std::string tell_message(const Envelope& envelope, const std::string& prepare_id) {
+    if (prepare_id.empty()) return opening(envelope) + "}";
+    return opening(envelope) + R"(,"prepare_id":)" + quoted(prepare_id) + "}";
+}
+
+std::vector<Answer> read_answers(Verb verb,
+                                 const std::vector<Subject>& subjects,
+                                 bool is_array,
+                                 const http::Result<http::Response>& response) {
+    if (!response) return all_unclear(subjects.size(), response.error().message(), false);
+    // An array adds a level of depth to the contract's own.
+    const auto body = http::parse_json(response->body, {.depth = 18, .members = 64});
+    const std::string status = "status " + std::to_string(response->status);
+    if (!body) return all_unclear(subjects.size(), status + " and no JSON", is_array);
+    if (is_array) return read_array(verb, subjects, response->status, *body);
+    return {read_one(verb, subjects.front(), response->status, *body)};
+}
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,63 @@
+// The participant contract, our side: what we send, and what an answer means.
+#pragma once
+
+#include "coordinator/protocol/records.hpp"
+#include "http/errc.hpp"
+#include "http/message.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace twophase::coordinator {
+
+/// What every message carries.
+struct Envelope {
+    std::string gid;
+    std::string branch_id;
+    std::string participant;
+    std::string coordinator;
+    std::uint64_t epoch = 0;
+    std::string low_water;  // the smallest unfinished gid that names this participant
+    Origin origin;
+};
+
+/// The JSON text of prepare or execute.
+std::string ask_message(const Envelope& envelope,
+                        const BranchRequest& branch,
+                        const BusinessKey& key);
+/// The JSON text of commit or rollback; prepare_id may be empty.
+std::string tell_message(const Envelope& envelope, const std::string& prepare_id);
+
+/// What an answer means for one branch: the table of ARCHITECTURE section 7, in one place.
+struct Answer {
+    enum class Kind {
+        voted,         // `vote` is filled: a yes or a no
+        acknowledged,  // `result` is filled
+        contradicted,  // can't follow the decision: a person is needed
+        stale_epoch,   // we have been replaced
+        unclear,       // not an answer: ask again
+    };
+    Kind kind = Kind::unclear;
+    BranchVote vote;
+    std::string result;           // JSON text or empty
+    std::string code;             // of a problem
+    std::string message;          // of a problem, or what made it unclear
+    bool is_fault = false;        // of the request or the set-up: a person should know
+    bool is_to_go_alone = false;  // an array was not understood: ask singly
+};
+
+/// What was asked, for checking the echo.
+struct Subject {
+    std::string gid;
+    std::string branch_id;
+};
+
+/// Reads the answer to one message or, with is_array, to an array of them: an answer a subject, in
+/// their order. Whatever is cut, of another shape or about somebody else is unclear.
+std::vector<Answer> read_answers(Verb verb,
+                                 const std::vector<Subject>& subjects,
+                                 bool is_array,
+                                 const http::Result<http::Response>& response);
+
+}  // namespace twophase::coordinator

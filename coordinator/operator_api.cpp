@@ -1,0 +1,258 @@
+#include "coordinator/operator_api.hpp"
+
+#include "coordinator/export.hpp"
+#include "http/json.hpp"
+#include "http/problem.hpp"
+
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <memory>
+#include <thread>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Fields;
+using http::Json;
+using http::problem;
+using http::Response;
+
+constexpr std::size_t export_page_size = 500;
+
+struct Asked {
+    std::string branch_id;
+    std::string how;
+    std::string reason;
+};
+
+std::optional<Response> read_resolve(const http::Request& request, Asked& asked) {
+    const auto json = http::parse_json(request.body);
+    if (!json) return problem(json.error());
+    Fields fields(*json);
+    asked.branch_id = fields.optional_text("branch_id", {.max_bytes = 64}).value_or("");
+    asked.how = fields.text("how", {});
+    asked.reason = fields.text("reason", {.max_bytes = 1024});
+    if (asked.how != "rollback" && asked.how != "commit" && asked.how != "by_hand" &&
+        asked.how != "discarded")
+        fields.fail("how", "rollback or commit (undecided), by_hand or discarded (one branch)");
+    if (const auto& error = fields.finish()) return problem(*error);
+    return std::nullopt;
+}
+
+Response refused(ResolveRefusal refusal, const Gid& gid) {
+    const Json about{{"gid", to_text(gid)}};
+    switch (refusal) {
+        case ResolveRefusal::unknown:
+            return problem(409, "not-live", "the transaction is finished or unknown here", about);
+        case ResolveRefusal::deciding:
+            return problem(409, "deciding", "its decision is being written; look again", about);
+        case ResolveRefusal::votes_missing:
+            return problem(409,
+                           "votes-missing",
+                           "a commit needs every vote; only a rollback can be ordered",
+                           about);
+        case ResolveRefusal::decided:
+            return problem(409, "decided", "a durable decision is never changed", about);
+        case ResolveRefusal::not_decided:
+            return problem(409, "not-decided", "not decided: only how=rollback is possible", about);
+        case ResolveRefusal::branch_required:
+            return problem({"branch_id", "the branch to end; GET the transaction to see them"});
+        case ResolveRefusal::branch_unknown:
+            return problem({"branch_id", "a branch of this transaction"});
+        case ResolveRefusal::branch_done:
+            return problem(409, "branch-done", "this branch has ended already", about);
+        default:
+            return problem(
+                409,
+                "damaged",
+                "its records can't be read, so nothing can be ordered; stop the coordinator "
+                "and look at `recoveryctl verify`",
+                about);
+    }
+}
+
+std::string who_asks(const http::Request& request) {
+    const std::string actor(request.header("X-Actor").substr(0, 128));
+    return (actor.empty() ? "somebody" : actor) + " at " + request.remote_address;
+}
+
+void settle_unknown(Service& service,
+                    const Gid& gid,
+                    const Asked& asked,
+                    const std::string& who,
+                    http::Respond respond) {
+    const auto decision = parse_decision(asked.how);
+    if (!decision)
+        return respond(problem({"how", "rollback or commit: nothing else is known of it"}));
+    service.settle_unknown(
+        gid,
+        *decision,
+        who,
+        asked.reason,
+        [gid, respond = std::move(respond), asked](wal::Written w) {
+            if (w != wal::Written::durable)
+                return respond(problem(503, "no-room", "the log is full; nothing was written"));
+            respond(http::json_response(
+                {{"gid", to_text(gid)}, {"resolved", asked.how}, {"reason", asked.reason}}));
+        });
+}
+
+/// Runs `work` on a thread of its own and answers on the loop. `work` must not touch the loop's
+/// things; the log's reads are free of threads.
+void answer_from_thread(boost::asio::io_context& io,
+                        std::function<Response()> work,
+                        http::Respond respond) {
+    std::thread([&io, work = std::move(work), respond = std::move(respond)]() mutable {
+        auto response = std::make_shared<Response>();
+        try {
+            *response = work();
+        } catch (const std::exception& e) {
+            *response = problem(500, "failed", e.what());
+        }
+        boost::asio::post(
+            io, [response, respond = std::move(respond)] { respond(std::move(*response)); });
+    }).detach();
+}
+
+}  // namespace
+
+Response retry(Service& service, const http::Request& request) {
+    const auto gid = parse_gid(request.parameter("gid"));
+    if (!gid) return bad_gid();
+    if (service.core().find(*gid) == nullptr) {
+        if (!service.find(*gid).folded) return unknown_gid(*gid);
+        return problem(409, "finished", "the transaction is finished: nothing is left to retry");
+    }
+    const std::size_t hurried = service.retry(*gid);
+    return http::json_response({{"gid", to_text(*gid)}, {"hurried", hurried}});
+}
+
+void resolve(Service& service, const http::Request& request, http::Respond respond) {
+    const auto gid = parse_gid(request.parameter("gid"));
+    if (!gid) return respond(bad_gid());
+    Asked asked;
+    if (auto refusal = read_resolve(request, asked)) return respond(*std::move(refusal));
+    const std::string who = who_asks(request);
+    if (service.may_settle_unknown(*gid))
+        return settle_unknown(service, *gid, asked, who, std::move(respond));
+    ResolveAsked event{*gid, std::nullopt, asked.how, who, asked.reason};
+    const Transaction* t = service.core().find(*gid);
+    if (t == nullptr && !service.find(*gid).folded) return respond(unknown_gid(*gid));
+    if (t != nullptr && !asked.branch_id.empty()) {
+        event.branch = static_cast<BranchIndex>(t->started.branches.size());  // none of them
+        for (BranchIndex i = 0; i < t->started.branches.size(); ++i)
+            if (t->started.branches[i].branch_id == asked.branch_id) event.branch = i;
+    }
+    // A waiter first: the log may be faster than this function.
+    const std::uint64_t ticket =
+        service.wait(*gid, Milestone::resolved, [gid = *gid, asked, respond](Milestone) {
+            respond(http::json_response(
+                {{"gid", to_text(gid)}, {"resolved", asked.how}, {"reason", asked.reason}}));
+        });
+    const Service::Resolving resolving = service.resolve(event);
+    if (resolving.result == Service::ResolveResult::accepted) return;
+    service.forget_waiter(*gid, ticket);
+    if (resolving.result == Service::ResolveResult::busy)
+        return respond(problem(409,
+                               "busy",
+                               "a request to this branch is in flight; try again in a moment",
+                               {{"gid", to_text(*gid)}}));
+    respond(refused(resolving.refusal, *gid));
+}
+
+Response list_participants(const Service& service) {
+    Json items = Json::array();
+    for (const LaneStatus& lane : service.lanes()) {
+        Json item{{"participant", lane.participant},
+                  {"endpoint", lane.endpoint},
+                  {"available", !lane.is_open},
+                  {"waiting", lane.waiting},
+                  {"in_flight", lane.in_flight}};
+        if (!lane.last_error.empty()) item["last_error"] = lane.last_error;
+        items.push_back(std::move(item));
+    }
+    return http::json_response({{"items", std::move(items)}});
+}
+
+Response show_status(const Service& service) {
+    const wal::Store& store = service.log().store();
+    const wal::Headroom room = store.headroom();
+    std::size_t attention = 0;
+    for (const auto& [gid, t] : service.core().transactions()) attention += t.needs_attention();
+    return http::json_response({{"coordinator", service.config().id},
+                                {"node", service.config().node},
+                                {"epoch", service.epoch()},
+                                {"live", service.core().transactions().size()},
+                                {"needs_attention", attention},
+                                {"running_seconds", store.running_seconds()},
+                                {"commits", store.commits()},
+                                {"log",
+                                 {{"used_bytes", room.used_bytes},
+                                  {"map_bytes", room.map_bytes},
+                                  {"disk_free_bytes", room.disk_free_bytes},
+                                  {"has_room", room.has_room}}}});
+}
+
+Response export_page(const Service& service, const http::Request& request) {
+    std::optional<Gid> after;
+    std::size_t limit = export_page_size;
+    for (const auto& [name, value] : request.query) {
+        if (name == "after") {
+            after = parse_gid(value);
+            if (!after) return problem({name, "a gid"});
+        } else if (name == "limit") {
+            const auto parsed = parse_limit(value, export_page_size);
+            if (!parsed) return problem({name, "a whole number from 1 to 500"});
+            limit = *parsed;
+        } else {
+            return problem({name, "no such query parameter"});
+        }
+    }
+    const auto page = service.log().walk(after, limit);
+    Response response{.content_type = "application/x-ndjson"};
+    for (const auto& stored : page) response.body += export_line(stored) + "\n";
+    if (page.size() == limit) response.headers.push_back({"X-Next", to_text(page.back().gid)});
+    return response;
+}
+
+void verify_log(boost::asio::io_context& io, const Service& service, http::Respond respond) {
+    answer_from_thread(
+        io,
+        [&log = service.log()] {
+            Json findings = Json::array();
+            std::size_t transactions = 0;
+            log.verify([&](const std::string& finding) { findings.push_back(finding); },
+                       [&](std::size_t done) { transactions = done; });
+            return http::json_response(
+                {{"transactions", transactions}, {"findings", std::move(findings)}});
+        },
+        std::move(respond));
+}
+
+void back_up(boost::asio::io_context& io,
+             const Service& service,
+             const http::Request& request,
+             http::Respond respond) {
+    const auto json = http::parse_json(request.body);
+    if (!json) return respond(problem(json.error()));
+    Fields fields(*json);
+    const std::string name = fields.text("name", {.max_bytes = 100, .allowed = "A-Za-z0-9_-"});
+    if (const auto& error = fields.finish()) return respond(problem(*error));
+    const std::filesystem::path target = service.config().backups / name;
+    if (std::filesystem::exists(target))
+        return respond(problem(409, "backup-exists", "there is a backup of this name already"));
+    answer_from_thread(
+        io,
+        [&store = service.log().store(), target] {
+            std::filesystem::create_directories(target.parent_path());
+            store.backup(target);
+            spdlog::info("wrote a backup to {}", target.string());
+            return http::json_response({{"backup", target.string()}}, 201);
+        },
+        std::move(respond));
+}
+
+}  // namespace twophase::coordinator

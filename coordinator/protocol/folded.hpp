@@ -1,0 +1,47 @@
+// A transaction as its records tell it: the one fold, live, at recovery, and for reading history.
+#pragma once
+
+#include "coordinator/protocol/records.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace twophase::coordinator {
+
+/// What is durably known of one branch.
+struct FoldedBranch {
+    BranchVote vote;
+    std::optional<How> how;  // set once it ended
+    std::string result;      // of commit, execute or compensate; JSON text or empty
+    std::uint32_t failed_attempts = 0;
+    std::string failure_code;  // the last failed delivery's
+    std::string failure_message;
+
+    /// Nothing is left to deliver to it.
+    bool is_done() const { return how.has_value() || vote.vote == Vote::read_only; }
+};
+
+/// The fold of one transaction's records.
+struct Folded {
+    Started started;
+    std::vector<FoldedBranch> branches;  // as started.branches
+    std::optional<Decision> decision;
+    Why why;
+    std::vector<Resolved> resolved;
+    bool is_started = false;
+    bool is_finished = false;
+    std::uint32_t records = 0;  // folded so far
+
+    /// Folds the next record. Empty, or what makes it impossible here: then nothing was changed
+    /// and the transaction's records can't be trusted.
+    std::string fold(const Record& record);
+
+    /// Every branch ended.
+    bool is_delivered() const;
+    /// A person or a limit ended a branch, so that it may disagree with the decision.
+    bool is_heuristic() const;
+};
+
+}  // namespace twophase::coordinator

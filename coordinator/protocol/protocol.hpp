@@ -1,0 +1,181 @@
+// The coordinator's half of two-phase commit: events in, effects out.
+// No I/O, clock, thread, logging or metrics: the caller tells what happened and does what is
+// answered.
+#pragma once
+
+#include "coordinator/protocol/folded.hpp"
+#include "coordinator/protocol/records.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <queue>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace twophase::coordinator {
+
+using Time = std::chrono::milliseconds;  // on a clock that never goes back
+
+// clang-format off
+// Events: what happened.
+/// A request that admission let through: its gid is new and its business key is free.
+struct Submitted { Started started; Time vote_timeout{}; bool is_start_awaited = false; };
+/// The record is durable.
+struct Logged { Record record; };
+/// The log had no room for this new transaction: nothing of it is durable or will be.
+struct Unlogged { Gid gid{}; };
+struct Voted { Gid gid{}; BranchIndex branch = 0; BranchVote vote; bool is_fault = false; };
+struct Acknowledged { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::string result; };
+/// No answer that counts; the lane asks again by itself.
+struct Unclear { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; std::uint32_t attempts = 0; std::string error; bool is_fault = false; };
+/// A participant says that it can't follow the decision.
+struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; std::string code; std::string message; };
+struct Ticked {};
+/// A person's decision, which may_resolve() allowed. how: "rollback", "by_hand", "discarded", and
+/// "commit" for a held transaction alone.
+struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason; };
+using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, Contradicted, Ticked, ResolveAsked>;
+
+// Effects: what to do now, in this order. Each is safe to perform when it is returned.
+/// Logged{record} must follow once it is durable. Records of one step belong in one atomic append.
+struct Append { Record record; std::uint32_t n = 0; bool is_forced = false; };
+/// Ask the branch's participant until it answers clearly; replaces what still waits for this branch.
+struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; };
+/// Ask this branch no more.
+struct Withdraw { Gid gid{}; BranchIndex branch = 0; };
+/// Clients may be told this much now. `failed`: nothing was started.
+enum class Milestone { started, decided, completed, resolved, failed };
+struct Tell { Gid gid{}; Milestone milestone = Milestone::started; };
+/// A person should know.
+struct Alert { std::string kind; Gid gid{}; std::optional<BranchIndex> branch; std::string text; };
+using Effect = std::variant<Append, Send, Withdraw, Tell, Alert>;
+using Effects = std::vector<Effect>;
+
+/// Where a live transaction stands. `deciding`: the decision is queued, not durable, and final.
+/// `held`: a person must decide, as the log came out of a backup that may be behind the truth.
+enum class Phase { preparing, deciding, delivering, finishing, held, damaged };
+// clang-format on
+
+std::string_view to_text(Phase phase);
+
+/// What is known of a branch beyond the durable records; a crash loses it.
+struct LiveBranch {
+    BranchVote vote;
+    std::optional<How> how;        // it ended so, durable or not
+    std::string result;            // of its end: JSON text or empty
+    bool is_contradicted = false;  // heuristic hazard: its participant can't follow the decision
+    std::uint32_t attempts = 0;    // unclear answers in a row
+    std::string last_error;
+
+    /// Nothing is left to deliver to it.
+    bool is_done() const { return how.has_value() || vote.vote == Vote::read_only; }
+};
+
+/// A transaction that is not finished.
+struct Transaction {
+    Folded folded;  // what is durable
+    Phase phase = Phase::preparing;
+    Started started;  // from Submitted on, durable or not
+    std::vector<LiveBranch> live;
+    std::optional<Decision> decision;  // queued or durable; tell nobody before folded.decision
+    std::uint32_t next_n = 0;          // the number of its next record
+    std::size_t open = 0;              // branches whose end is missing, once decided
+    std::string damage;
+
+    bool needs_attention() const;
+};
+
+/// An answer to "what was decided?".
+enum class Verdict { commit, rollback, pending };
+
+/// Why a person's decision can't be carried out.
+enum class ResolveRefusal {
+    none,
+    unknown,          // not live
+    deciding,         // a decision is on its way to the disk
+    votes_missing,    // a commit needs every vote, except where a restore lost them
+    decided,          // a durable decision is never changed
+    not_decided,      // a branch can be ended by hand only after the decision
+    branch_required,  // name the branch
+    branch_unknown,
+    branch_done,
+    damaged,  // its records can't be read
+};
+
+/// The state machine of all unfinished transactions of one shard. One thread.
+class Protocol {
+public:
+    /// Advances by one event. Events about what is unknown or over are ignored: they come late.
+    Effects step(const Event& event, Time now);
+
+    /// Folds one durable record, live and at recovery. Empty, or why it can't be: the caller then
+    /// sets the transaction aside. Transactions come in any order, a transaction's records in
+    /// theirs.
+    std::string apply(const Record& record);
+
+    /// Recovery could not read this transaction: nothing is sent for it, nothing presumed.
+    void set_aside(const Gid& gid, std::string damage);
+
+    /// What a crash interrupted; once, after the last apply(). `restored_below`: the log came out
+    /// of a backup, so what is undecided below that gid may have been decided since, by the log
+    /// that was lost: it waits for a person.
+    Effects resume(Time now, const std::optional<Gid>& restored_below = std::nullopt);
+
+    const Transaction* find(const Gid& gid) const;
+    std::optional<Gid> find(const BusinessKey& key) const;
+    /// The highest attempt under this code and id that is live.
+    std::optional<std::pair<BusinessKey, Gid>> last_attempt(const std::string& code,
+                                                            const std::string& id) const;
+    /// The verdict on a live transaction; nothing when it is not live.
+    std::optional<Verdict> verdict(const Gid& gid) const;
+    /// The smallest unfinished gid that names this participant, counting damaged ones for all.
+    std::optional<Gid> low_water(const std::string& participant) const;
+    /// When the next Ticked is due.
+    std::optional<Time> next_deadline() const;
+    ResolveRefusal may_resolve(const ResolveAsked& asked) const;
+
+    using Transactions = std::map<Gid, Transaction>;
+    const Transactions& transactions() const { return transactions_; }
+
+private:
+    Effects on(const Submitted& e, Time now);
+    Effects on(const Logged& e, Time now);
+    Effects on(const Unlogged& e, Time now);
+    Effects on(const Voted& e, Time now);
+    Effects on(const Acknowledged& e, Time now);
+    Effects on(const Unclear& e, Time now);
+    Effects on(const Contradicted& e, Time now);
+    Effects on(const Ticked& e, Time now);
+    Effects on(const ResolveAsked& e, Time now);
+
+    Transaction* find_mutable(const Gid& gid);
+    Transaction* find_awaiting(const Gid& gid, BranchIndex branch, Verb verb);
+    Transaction& start(const Started& started);
+    void erase(const Gid& gid);
+    void decide(Transaction& t, Decision decision, Why why, Effects& effects);
+    void deliver(Transaction& t, Effects& effects);
+    void end_branch(Transaction& t, BranchIndex branch, How how, std::string result, Effects& to);
+    void finish_if_delivered(Transaction& t, Effects& effects);
+    void append(Transaction& t, Record record, bool is_forced, Effects& effects);
+
+    struct Deadline {
+        Time at{};
+        Gid gid{};
+        friend bool operator>(const Deadline& a, const Deadline& b) { return a.at > b.at; }
+    };
+
+    Transactions transactions_;
+    std::map<BusinessKey, Gid> keys_;
+    std::map<std::string, std::set<Gid>, std::less<>> unfinished_by_participant_;
+    std::set<Gid> damaged_;
+    std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+};
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,97 @@
+// The protocol's words: modes, votes, decisions, and the records of the log.
+#pragma once
+
+#include "coordinator/protocol/gid.hpp"
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace twophase::coordinator {
+
+enum class Mode { two_phase, saga, eventual };
+enum class Vote { none, prepared, read_only, executed, refused };
+enum class Decision { commit, rollback };
+enum class Verb { prepare, commit, rollback, execute, compensate };
+/// How a branch ended. The last three are forced records: a person or a limit ended it.
+enum class How { committed, rolled_back, executed, compensated, dead_letter, discarded, by_hand };
+
+std::string_view to_text(Mode mode);
+std::string_view to_text(Vote vote);
+std::string_view to_text(Decision decision);
+std::string_view to_text(Verb verb);
+std::string_view to_text(How how);
+std::optional<Mode> parse_mode(std::string_view text);
+std::optional<Vote> parse_vote(std::string_view text);
+std::optional<Decision> parse_decision(std::string_view text);
+std::optional<How> parse_how(std::string_view text);
+
+using BranchIndex = std::uint32_t;  // place in Started::branches
+using Fingerprint = std::array<std::uint8_t, 32>;
+
+/// What a client names its request with; a transaction for each attempt.
+struct BusinessKey {
+    std::string code;
+    std::string id;
+    std::uint32_t attempt = 1;
+    friend auto operator<=>(const BusinessKey&, const BusinessKey&) = default;
+};
+
+/// Who asked, for the participants' audit logs.
+struct Origin {
+    std::string ip;
+    std::string request_id;
+    std::string actor;
+};
+
+struct BranchRequest {
+    std::string branch_id;
+    std::string participant;
+    std::string operation;
+    std::string payload;             // JSON text, canonical: members sorted, no blanks
+    std::vector<std::string> after;  // saga: branch_ids that come before it
+    std::optional<std::uint32_t> max_retries;
+    std::optional<std::uint64_t> retry_delay_milliseconds;
+};
+
+/// Why a decision was taken: for people. `branch` is the one that refused, if one did.
+struct Why {
+    std::string code;  // "all_voted_yes", "refused", "timed_out", "restarted", "by_hand"
+    std::string message;
+    std::optional<BranchIndex> branch;
+};
+
+/// What is known of one branch's vote when the decision was taken.
+struct BranchVote {
+    Vote vote = Vote::none;
+    std::string prepare_id;
+    std::string result;  // JSON text, or empty
+    std::string code;    // of a refusal
+    std::string message;
+};
+
+// clang-format off
+struct Started { Gid gid{}; Mode mode = Mode::two_phase; BusinessKey key; Fingerprint fingerprint{};
+                 std::vector<BranchRequest> branches; Origin origin; std::string traceparent; };
+struct StepDone { Gid gid{}; BranchIndex branch = 0; std::string result; };
+struct Decided { Gid gid{}; Decision decision = Decision::rollback; Why why; std::vector<BranchVote> votes; };
+struct BranchDone { Gid gid{}; BranchIndex branch = 0; How how = How::committed; std::string result; };
+struct DeliveryFailed { Gid gid{}; BranchIndex branch = 0; std::uint32_t attempts = 0; std::string code; std::string message; };
+struct Resolved { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason; };
+struct Finished { Gid gid{}; };
+// clang-format on
+
+/// What is durably true. A transaction's state is the fold of its records, in order.
+using Record =
+    std::variant<Started, StepDone, Decided, BranchDone, DeliveryFailed, Resolved, Finished>;
+
+const Gid& gid_of(const Record& record);
+/// "started", "decided", ...: the name in the log, in timelines and of crash points. A literal.
+const char* name_of(const Record& record);
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,185 @@
+// Performs the core's effects and feeds back what came of them: where the protocol meets I/O.
+#pragma once
+
+#include "coordinator/config.hpp"
+#include "coordinator/lanes.hpp"
+#include "coordinator/protocol/admission.hpp"
+#include "coordinator/protocol/protocol.hpp"
+#include "recovery/fold.hpp"
+#include "wal/log.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace twophase::coordinator {
+
+/// A request to start a transaction, checked for form and configuration.
+struct Submission {
+    Mode mode = Mode::two_phase;
+    BusinessKey key;
+    Fingerprint fingerprint{};
+    std::vector<BranchRequest> branches;
+    Origin origin;
+    std::string traceparent;
+    std::chrono::milliseconds vote_timeout{5'000};
+    bool is_start_awaited = false;  // the client will be told the gid before the outcome
+};
+
+/// What became of a submission at the door.
+struct Admitted {
+    enum class Kind {
+        is_new,
+        repeat,
+        changed,
+        attempt_not_over,
+        attempt_unknown,
+        superseded,
+        damaged,
+        no_room,
+        too_many,
+        no_gid,
+    };
+    Kind kind = Kind::is_new;
+    Gid gid{};  // of the transaction, new or repeated
+};
+
+/// A transaction found by its gid, live or in the log.
+struct Found {
+    const Transaction* live = nullptr;  // valid until the next event
+    std::optional<Folded> folded;       // when not live: what the log tells
+    std::string damage;                 // when its records can't be trusted
+};
+
+/// An answer to "what was decided?"; nothing for a gid that this coordinator never minted.
+using Inquiry = std::optional<Verdict>;
+
+/// One shard: the core, its lanes, and who waits for what. One loop thread, the log's writer aside.
+class Service {
+public:
+    using Waiter = std::function<void(Milestone)>;
+    /// Ends the process after a failure that only a restart or a person can mend.
+    using Stop = std::function<void(int exit_code, const std::string& why)>;
+
+    Service(boost::asio::io_context& io, const Config& config, Stop stop);
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    /// Opens the log (barrier and epoch included) and folds what is unfinished. Any thread, once,
+    /// before start(); throws wal::StoreError.
+    void open();
+    /// Resumes what a crash interrupted and begins to work. On the loop.
+    void start();
+    /// Sends nothing more; live transactions go on at the next start.
+    void stop();
+    bool is_ready() const { return is_ready_; }
+
+    /// Admits or refuses; a new transaction is under way when this returns.
+    Admitted submit(Submission submission);
+
+    /// Calls `waiter` once when the transaction reaches `milestone`, or `failed`; `completed` is
+    /// also called for a durable rollback decision. Returns a ticket for forget_waiter().
+    std::uint64_t wait(const Gid& gid, Milestone milestone, Waiter waiter);
+    void forget_waiter(const Gid& gid, std::uint64_t ticket);
+
+    /// Already so far, durable where the milestone says so.
+    bool has_reached(const Gid& gid, Milestone milestone) const;
+
+    Found find(const Gid& gid) const;
+    Inquiry inquire(const Gid& gid) const;
+
+    /// Makes a transaction's waiting retries due; the number of branches that were waiting.
+    std::size_t retry(const Gid& gid);
+
+    enum class ResolveResult { accepted, refused, busy };
+    struct Resolving {
+        ResolveResult result = ResolveResult::accepted;
+        ResolveRefusal refusal = ResolveRefusal::none;
+    };
+    /// A person's decision. Accepted: wait for Milestone::resolved (or decided) before telling.
+    Resolving resolve(const ResolveAsked& asked);
+
+    /// The log knows nothing of this gid and may not presume: only a person can say.
+    bool may_settle_unknown(const Gid& gid) const;
+    /// Writes down what a person says of such a gid; `then` runs once that is durable. Whoever
+    /// holds a branch of it in doubt hears it at its next inquiry or at the next sweep.
+    void settle_unknown(const Gid& gid,
+                        Decision decision,
+                        const std::string& who,
+                        const std::string& reason,
+                        std::function<void(wal::Written)> then);
+
+    const Protocol& core() const { return core_; }
+    const wal::Log& log() const { return *log_; }
+    wal::Log& log() { return *log_; }
+    const Config& config() const { return config_; }
+    std::vector<LaneStatus> lanes() const { return lanes_.status(); }
+    std::uint64_t epoch() const { return log_->store().epoch(); }
+
+private:
+    void feed(const Event& event);
+    void perform(Effects effects);
+    void perform(const Send& e);
+    void perform(const Withdraw& e);
+    void perform(const Tell& e);
+    void perform(const Alert& e);
+    void append(std::vector<Append> appends);
+    void logged(const std::vector<Record>& records, wal::Written written);
+
+    std::string render(const std::string& participant, const BranchKey& key, Verb verb) const;
+    void answered(const std::string& participant,
+                  const BranchKey& key,
+                  Verb verb,
+                  const Answer& answer,
+                  std::uint32_t attempts);
+    void found_in_doubt(const InDoubt& branch);
+    std::optional<KnownAttempt> known(const wal::BusinessEntry& entry) const;
+    std::optional<KnownAttempt> known(const BusinessKey& key, const Gid& gid) const;
+    Admission admission_of(const Submission& submission, Gid& same) const;
+    std::optional<Gid> mint();
+    std::uint64_t ceiling_to_push() const;
+    void note_restore(std::uint64_t floor);
+    void report_fold(const recovery::FoldReport& report) const;
+
+    void arm_tick();
+    void arm_housekeeping();
+
+    struct Waiting {
+        std::uint64_t ticket = 0;
+        Milestone milestone = Milestone::completed;
+        Waiter waiter;
+    };
+
+    boost::asio::io_context& io_;
+    const Config& config_;
+    Stop stop_;
+    std::unique_ptr<wal::Log> log_;
+    Protocol core_;
+    Lanes lanes_;
+    std::mt19937_64 random_;
+    std::optional<GidMint> mint_;
+    std::uint64_t pushed_ceiling_ = 0;
+    Gid presumes_nothing_below_{};  // unknown gids below it may have been decided: pending
+    std::optional<Gid> restored_below_;
+    std::set<Gid> settling_;
+
+    bool is_ready_ = false;
+    bool is_stopped_ = false;
+    std::unordered_map<Gid, std::vector<Waiting>, GidHash> waiters_;
+    std::uint64_t tickets_ = 0;
+    boost::asio::steady_timer tick_timer_;
+    boost::asio::steady_timer housekeeping_timer_;
+    std::optional<Time> tick_armed_for_;
+};
+
+}  // namespace twophase::coordinator

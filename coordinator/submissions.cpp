@@ -1,0 +1,174 @@
+#include "coordinator/submissions.hpp"
+
+#include "coordinator/record_codec.hpp"
+#include "http/json.hpp"
+#include "http/problem.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::FieldError;
+using http::Fields;
+using http::Json;
+using http::problem;
+
+constexpr const char* name_characters = "A-Za-z0-9_-";
+constexpr const char* operation_characters = "A-Za-z0-9_.-";
+constexpr std::size_t most_branches = 64;
+constexpr std::int64_t longest_wait_seconds = 60;
+constexpr std::size_t longest_header = 128;
+
+std::vector<std::string> read_after(const Json* json, Fields& fields) {
+    std::vector<std::string> after;
+    if (json == nullptr) return after;
+    for (const Json& item : *json) {
+        if (item.is_string())
+            after.push_back(item.get<std::string>());
+        else
+            fields.fail("after", "an array of branch_ids");
+    }
+    return after;
+}
+
+BranchRequest read_branch(const Json& json, std::size_t index, std::optional<FieldError>& error) {
+    Fields fields(json, "branches[" + std::to_string(index) + "]");
+    BranchRequest branch;
+    branch.branch_id =
+        fields.optional_text("branch_id", {.max_bytes = 64, .allowed = name_characters})
+            .value_or(std::to_string(index + 1));
+    branch.participant = fields.text("participant", {.max_bytes = 64, .allowed = name_characters});
+    branch.operation = fields.text("operation", {.max_bytes = 64, .allowed = operation_characters});
+    if (const Json* payload = fields.object("payload")) branch.payload = http::dump(*payload);
+    branch.after = read_after(fields.optional_array("after", 0, most_branches), fields);
+    if (const auto retries = fields.optional_integer("max_retries", 0, 1'000))
+        branch.max_retries = static_cast<std::uint32_t>(*retries);
+    if (const auto delay = fields.optional_integer("retry_delay_ms", 1, 86'400'000))
+        branch.retry_delay_milliseconds = static_cast<std::uint64_t>(*delay);
+    if (!error) error = fields.finish();
+    return branch;
+}
+
+/// "X" or X, as the header comes in both forms.
+std::string unquoted(std::string_view text) {
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+        text = text.substr(1, text.size() - 2);
+    return std::string(text);
+}
+
+void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
+    const std::string header = unquoted(request.header("Idempotency-Key"));
+    const bool in_body = fields.has("business_code") || fields.has("business_id");
+    if (header.empty()) {
+        key.code = fields.text("business_code", {.max_bytes = 128});
+        key.id = fields.text("business_id", {.max_bytes = 128});
+    } else if (in_body) {
+        fields.fail("business_code", "either business_code and business_id, or Idempotency-Key");
+    } else if (header.size() > longest_header) {
+        fields.fail({"Idempotency-Key", "at most 128 bytes"});
+    } else {
+        key = {.code = "idempotency-key", .id = header};
+    }
+    key.attempt =
+        static_cast<std::uint32_t>(fields.optional_integer("attempt", 1, 1'000'000).value_or(1));
+}
+
+/// Preferences of RFC 7240: respond-async and wait=N, in seconds.
+void read_preferences(const http::Request& request, Submission& submission, Waiting& waiting) {
+    std::string_view rest = request.header("Prefer");
+    while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find_first_of(",;"), rest.size());
+        std::string_view one = rest.substr(0, end);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+        while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+        if (one == "respond-async") {
+            waiting.milestone = Milestone::started;
+            submission.is_start_awaited = true;
+        } else if (one.starts_with("wait=")) {
+            std::int64_t seconds = -1;
+            const std::string_view number = one.substr(5);
+            const auto parsed =
+                std::from_chars(number.data(), number.data() + number.size(), seconds);
+            if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size()) continue;
+            if (seconds < 0) continue;
+            waiting.limit = std::chrono::seconds(std::min(seconds, longest_wait_seconds));
+            submission.is_start_awaited = submission.is_start_awaited || seconds == 0;
+        }
+    }
+}
+
+std::string bounded(std::string_view header) {
+    return std::string(header.substr(0, longest_header));
+}
+
+/// What is well-formed but can't be done here.
+std::optional<http::Response> impossible(const Submission& submission, const Config& config) {
+    if (submission.mode != Mode::two_phase)
+        return problem(422,
+                       "mode-not-available",
+                       "mode '" + std::string(to_text(submission.mode)) +
+                           "' is not available in this version; use two_phase");
+    std::set<std::string> ids;
+    for (const BranchRequest& branch : submission.branches) {
+        if (!ids.insert(branch.branch_id).second)
+            return problem(
+                422, "branch-id-repeated", "branch_id " + branch.branch_id + " is used twice");
+        if (!config.participants.contains(branch.participant))
+            return problem(422,
+                           "unknown-participant",
+                           "participant '" + branch.participant +
+                               "' is not configured; GET /v1/participants lists those that are");
+        if (!branch.after.empty())
+            return problem(
+                422, "after-not-in-two-phase", "'after' orders the steps of a saga; leave it out");
+        if (branch.max_retries || branch.retry_delay_milliseconds)
+            return problem(422,
+                           "retries-not-in-two-phase",
+                           "max_retries and retry_delay_ms belong to eventual; leave them out");
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+boost::system::result<ReadSubmission, http::Response> read_submission(const http::Request& request,
+                                                                      const Config& config) {
+    const auto json = http::parse_json(request.body);
+    if (!json) return problem(json.error());
+    Fields fields(*json);
+    ReadSubmission read;
+    Submission& submission = read.submission;
+    read.waiting.limit = config.wait_limit;
+    const auto mode = parse_mode(fields.optional_text("mode", {}).value_or("two_phase"));
+    if (!mode) fields.fail("mode", "two_phase, saga or eventual");
+    submission.mode = mode.value_or(Mode::two_phase);
+    read_key(request, fields, submission.key);
+    submission.vote_timeout = std::chrono::milliseconds(
+        fields.optional_integer("timeout_ms", 1, 3'600'000).value_or(config.vote_timeout.count()));
+    const std::string wait_for = fields.optional_text("wait_for", {}).value_or("completion");
+    if (wait_for != "completion" && wait_for != "decision")
+        fields.fail("wait_for", "completion or decision");
+    if (wait_for == "decision") read.waiting.milestone = Milestone::decided;
+    std::optional<FieldError> branch_error;
+    if (const Json* branches = fields.array("branches", 1, most_branches))
+        for (std::size_t i = 0; i < branches->size(); ++i)
+            submission.branches.push_back(read_branch((*branches)[i], i, branch_error));
+    if (branch_error) fields.fail(*branch_error);
+    if (const auto& error = fields.finish()) return problem(*error);
+    if (auto refusal = impossible(submission, config)) return *std::move(refusal);
+    read_preferences(request, submission, read.waiting);
+    submission.fingerprint = fingerprint_of(submission.mode, submission.branches);
+    submission.origin = {.ip = request.remote_address,
+                         .request_id = bounded(request.header("X-Request-Id")),
+                         .actor = bounded(request.header("X-Actor"))};
+    submission.traceparent = bounded(request.header("traceparent"));
+    return read;
+}
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,38 @@
+// A transaction as clients and operators see it, live or read back from the log.
+#pragma once
+
+#include "coordinator/service.hpp"
+#include "http/json.hpp"
+#include "http/message.hpp"
+
+#include <string>
+
+namespace twophase::coordinator {
+
+/// What is durably known, and for a live one how far it is. Never tells a decision before it is
+/// durable.
+struct View {
+    Gid gid{};
+    const Started* started = nullptr;  // nullptr when it can't be read
+    std::string state;
+    std::optional<Decision> decision;
+    Why why;
+    bool is_heuristic = false;
+    std::string damage;
+    http::Json branches = http::Json::array();
+};
+
+/// `found` must outlive the view.
+View view_of(const Gid& gid, const Found& found);
+
+/// The answer of POST /v1/transactions: gid, state, decision, success, idempotent, message,
+/// branches.
+http::Json outcome_json(const View& view, bool is_repeat);
+/// 200, 409 or 202, as far as the transaction is.
+http::Response outcome_response(const View& view, bool is_repeat, bool is_satisfied);
+/// One line of a listing.
+http::Json item_json(const View& view);
+/// Everything: the outcome's members, the key, and the timeline of its records.
+http::Json details_json(const View& view, const wal::StoredTransaction* stored);
+
+}  // namespace twophase::coordinator

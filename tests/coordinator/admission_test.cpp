@@ -1,0 +1,44 @@
+#include "coordinator/protocol/admission.hpp"
+
+#include <gtest/gtest.h>
+
+namespace twophase::coordinator {
+namespace {
+
+constexpr Fingerprint first{1};
+constexpr Fingerprint other{2};
+
+KnownAttempt known(std::uint32_t attempt, bool is_rolled_back) {
+    return {.attempt = attempt, .fingerprint = first, .is_durably_rolled_back = is_rolled_back};
+}
+
+TEST(AdmissionTest, AFreshKeyBeginsWithAttemptOne) {
+    EXPECT_EQ(admit(1, first, {}, {}), Admission::is_new);
+    EXPECT_EQ(admit(2, first, {}, {}), Admission::attempt_unknown);
+}
+
+TEST(AdmissionTest, TheSameRequestIsARepeatAndAnotherIsNot) {
+    EXPECT_EQ(admit(1, first, known(1, false), known(1, false)), Admission::repeat);
+    EXPECT_EQ(admit(1, other, known(1, false), known(1, false)), Admission::changed);
+    EXPECT_EQ(admit(1, first, known(1, true), known(2, false)), Admission::repeat);
+}
+
+TEST(AdmissionTest, TheNextAttemptWaitsForADurableRollback) {
+    EXPECT_EQ(admit(2, first, {}, known(1, false)), Admission::attempt_not_over);
+    EXPECT_EQ(admit(2, first, {}, known(1, true)), Admission::is_new);
+    EXPECT_EQ(admit(2, other, {}, known(1, true)), Admission::is_new);
+    EXPECT_EQ(admit(3, first, {}, known(1, true)), Admission::attempt_unknown);
+}
+
+TEST(AdmissionTest, ALateCopyOfALowerAttemptIsRefused) {
+    EXPECT_EQ(admit(1, first, {}, known(2, true)), Admission::superseded);
+}
+
+TEST(AdmissionTest, WhatCannotBeReadIsTaken) {
+    KnownAttempt damaged{.attempt = 1, .is_damaged = true};
+    EXPECT_EQ(admit(1, first, damaged, damaged), Admission::damaged);
+    EXPECT_EQ(admit(2, first, {}, damaged), Admission::damaged);
+}
+
+}  // namespace
+}  // namespace twophase::coordinator

@@ -1,0 +1,179 @@
+// The answer table of the participant contract: every row, and what must not count.
+#include "coordinator/messages.hpp"
+
+#include "http/json.hpp"
+
+#include <gtest/gtest.h>
+
+namespace twophase::coordinator {
+namespace {
+
+const std::string echo = R"("gid":"g","branch_id":"1")";
+using Kind = Answer::Kind;
+
+Answer read(Verb verb, unsigned status, const std::string& body) {
+    http::Response response{.status = status, .body = body};
+    return read_answers(verb, {{"g", "1"}}, false, response).front();
+}
+
+struct Row {
+    Verb verb;
+    unsigned status;
+    std::string body;
+    Kind kind;
+    Vote vote = Vote::none;
+    bool is_fault = false;
+};
+
+std::string coded(const std::string& code) {
+    return "{" + echo + R"(,"code":")" + code + R"(","message":"m"})";
+}
+
+const Row rows[] = {
+    {Verb::prepare,
+     200,
+     "{" + echo + R"(,"vote":"prepared","prepare_id":"p"})",
+     Kind::voted,
+     Vote::prepared},
+    {Verb::prepare, 200, "{" + echo + R"(,"vote":"read_only"})", Kind::voted, Vote::read_only},
+    {Verb::prepare, 200, "{" + echo + R"(,"vote":"executed"})", Kind::unclear},
+    {Verb::execute, 200, "{" + echo + R"(,"vote":"executed"})", Kind::voted, Vote::executed},
+    {Verb::execute, 200, "{" + echo + R"(,"vote":"prepared"})", Kind::unclear},
+    {Verb::prepare, 200, "{" + echo + R"(,"vote":"yes"})", Kind::unclear},
+    {Verb::prepare, 200, "{" + echo + "}", Kind::unclear},
+    {Verb::prepare, 200, R"({"gid":"h","branch_id":"1","vote":"prepared"})", Kind::unclear},
+    {Verb::prepare, 200, R"({"gid":"g","branch_id":"2","vote":"prepared"})", Kind::unclear},
+    {Verb::prepare, 200, R"({"vote":"prepared"})", Kind::unclear},
+    {Verb::prepare, 200, "{" + echo + R"(,"vote":"prepar)", Kind::unclear},
+    {Verb::prepare, 200, "", Kind::unclear},
+    {Verb::prepare, 200, "[]", Kind::unclear},
+    {Verb::prepare, 201, "{" + echo + R"(,"vote":"prepared"})", Kind::unclear},
+    {Verb::prepare, 409, coded("refused"), Kind::voted, Vote::refused},
+    {Verb::prepare, 409, coded("already_rolled_back"), Kind::voted, Vote::refused},
+    {Verb::prepare, 409, coded("something_else"), Kind::unclear},
+    {Verb::prepare, 409, R"({"code":"refused"})", Kind::unclear},
+    {Verb::prepare, 409, coded("stale_epoch"), Kind::stale_epoch},
+    {Verb::commit, 409, coded("stale_epoch"), Kind::stale_epoch},
+    {Verb::prepare, 400, coded("invalid-field"), Kind::voted, Vote::refused, true},
+    {Verb::prepare, 401, coded("x"), Kind::voted, Vote::refused, true},
+    {Verb::prepare, 403, coded("x"), Kind::voted, Vote::refused, true},
+    {Verb::prepare, 413, coded("x"), Kind::voted, Vote::refused, true},
+    {Verb::prepare, 415, coded("x"), Kind::voted, Vote::refused, true},
+    {Verb::prepare, 422, coded("payload-changed"), Kind::voted, Vote::refused, true},
+    {Verb::prepare, 413, "<html>", Kind::unclear},
+    {Verb::prepare, 404, coded("never_prepared"), Kind::unclear},
+    {Verb::prepare, 429, coded("refused"), Kind::unclear},
+    {Verb::prepare, 500, coded("refused"), Kind::unclear},
+    {Verb::prepare, 503, coded("refused"), Kind::unclear},
+    {Verb::commit,
+     200,
+     "{" + echo + R"(,"state":"committed","result":{"n":1}})",
+     Kind::acknowledged},
+    {Verb::commit, 200, "{" + echo + R"(,"state":"rolled_back"})", Kind::unclear},
+    {Verb::commit, 200, R"({"gid":"h","branch_id":"1","state":"committed"})", Kind::unclear},
+    {Verb::commit, 204, "", Kind::unclear},
+    {Verb::rollback, 200, "{" + echo + R"(,"state":"rolled_back"})", Kind::acknowledged},
+    {Verb::rollback, 200, "{" + echo + R"(,"state":"committed"})", Kind::unclear},
+    {Verb::compensate, 200, "{" + echo + R"(,"state":"compensated"})", Kind::acknowledged},
+    {Verb::commit, 404, coded("never_prepared"), Kind::contradicted},
+    {Verb::commit, 404, coded("not-found"), Kind::unclear},
+    {Verb::commit, 404, "<html>not found</html>", Kind::unclear},
+    {Verb::rollback, 404, coded("never_prepared"), Kind::unclear},
+    {Verb::commit, 409, coded("already_rolled_back"), Kind::contradicted},
+    {Verb::rollback, 409, coded("already_committed"), Kind::contradicted},
+    {Verb::commit, 409, coded("already_committed"), Kind::unclear},
+    {Verb::compensate, 409, coded("cannot_compensate"), Kind::contradicted},
+    {Verb::commit, 409, coded("cannot_compensate"), Kind::unclear},
+    {Verb::commit, 422, coded("wrong-participant"), Kind::unclear, Vote::none, true},
+    {Verb::commit, 401, coded("x"), Kind::unclear, Vote::none, true},
+    {Verb::commit, 503, coded("x"), Kind::unclear},
+};
+
+TEST(MessagesTest, EveryAnswerMeansWhatTheTableSays) {
+    for (const Row& row : rows) {
+        const Answer answer = read(row.verb, row.status, row.body);
+        const std::string what =
+            std::string(to_text(row.verb)) + " " + std::to_string(row.status) + " " + row.body;
+        EXPECT_EQ(answer.kind, row.kind) << what;
+        EXPECT_EQ(answer.vote.vote, row.vote) << what;
+        EXPECT_EQ(answer.is_fault, row.is_fault) << what;
+    }
+}
+
+TEST(MessagesTest, ABusinessReasonIsWhatTheClientHears) {
+    const Answer answer = read(
+        Verb::prepare,
+        409,
+        "{" + echo + R"(,"code":"refused","reason":"insufficient_credits","message":"too few"})");
+    EXPECT_EQ(answer.vote.code, "insufficient_credits");
+    EXPECT_EQ(answer.vote.message, "too few");
+}
+
+TEST(MessagesTest, ResultsAreKeptAsJson) {
+    EXPECT_EQ(
+        read(Verb::commit, 200, "{" + echo + R"(,"state":"committed","result":{"n":1}})").result,
+        R"({"n":1})");
+    EXPECT_EQ(read(Verb::prepare, 200, "{" + echo + R"(,"vote":"prepared","prepare_id":"p"})")
+                  .vote.prepare_id,
+              "p");
+}
+
+TEST(MessagesTest, NoConnectionIsNoAnswer) {
+    const auto answers =
+        read_answers(Verb::prepare, {{"g", "1"}, {"g", "2"}}, true, http::Errc::timed_out);
+    ASSERT_EQ(answers.size(), 2U);
+    EXPECT_EQ(answers[1].kind, Kind::unclear);
+    EXPECT_FALSE(answers[1].is_to_go_alone);
+}
+
+TEST(MessagesTest, ItemsOfAnArraySucceedAndFailSingly) {
+    http::Response response{.body = R"([{"status":200,"gid":"g","branch_id":"1","vote":"prepared"},
+                    {"status":409,"gid":"g","branch_id":"2","code":"refused","message":"m"},
+                    {"gid":"g","branch_id":"3","vote":"prepared"}])"};
+    const auto answers =
+        read_answers(Verb::prepare, {{"g", "1"}, {"g", "2"}, {"g", "3"}}, true, response);
+    EXPECT_EQ(answers[0].vote.vote, Vote::prepared);
+    EXPECT_EQ(answers[1].vote.vote, Vote::refused);
+    EXPECT_EQ(answers[2].kind, Kind::unclear);
+}
+
+TEST(MessagesTest, AWholeArrayAnsweredOtherwiseIsNoAnswerForAnyItem) {
+    const std::vector<Subject> subjects{{"g", "1"}, {"g", "2"}};
+    const std::string one = R"([{"status":200,"gid":"g","branch_id":"1","vote":"prepared"}])";
+    for (const http::Response& response : {http::Response{.body = one},
+                                           http::Response{.status = 400, .body = coded("refused")},
+                                           http::Response{.body = "nonsense"}}) {
+        for (const Answer& answer : read_answers(Verb::prepare, subjects, true, response)) {
+            EXPECT_EQ(answer.kind, Kind::unclear);
+            EXPECT_TRUE(answer.is_to_go_alone);
+        }
+    }
+}
+
+TEST(MessagesTest, MessagesAreJsonAndQuoteWhatClientsGave) {
+    const Envelope envelope{.gid = "g",
+                            .branch_id = "1",
+                            .participant = "credit",
+                            .coordinator = "main",
+                            .epoch = 3,
+                            .low_water = "l",
+                            .origin = {.ip = "::1", .request_id = "a\"b", .actor = "x\\y"}};
+    const BranchRequest branch{.branch_id = "1",
+                               .participant = "credit",
+                               .operation = "deduct",
+                               .payload = R"({"amount":1})"};
+    const auto json = http::parse_json(ask_message(envelope, branch, {"co\"de", "id\n", 1}));
+    ASSERT_TRUE(json);
+    EXPECT_EQ((*json)["business_code"], "co\"de");
+    EXPECT_EQ((*json)["business_id"], "id\n");
+    EXPECT_EQ((*json)["origin"]["request_id"], "a\"b");
+    EXPECT_EQ((*json)["payload"]["amount"], 1);
+    EXPECT_EQ((*json)["epoch"], 3);
+    const auto told = http::parse_json(tell_message(envelope, "p-1"));
+    ASSERT_TRUE(told);
+    EXPECT_EQ((*told)["prepare_id"], "p-1");
+    EXPECT_FALSE(http::parse_json(tell_message(envelope, ""))->contains("prepare_id"));
+}
+
+}  // namespace
+}  // namespace twophase::coordinator
