@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -108,7 +109,7 @@ public:
     }
 
     /// Whether the peer has closed, all that it sent being read.
-    bool is_at_end() { return rest_.empty() && !read_some(); }
+    bool is_at_end() { return rest_.empty() && !read_some() && !has_waited_in_vain_; }
 
     /// Whether the peer closes without a reset.
     bool ends_cleanly() const {
@@ -120,6 +121,7 @@ private:
     bool read_some() {
         char buffer[4096];
         const ssize_t got = ::recv(descriptor_, buffer, sizeof(buffer), 0);
+        has_waited_in_vain_ = got < 0 && errno == EAGAIN;
         if (got <= 0) return false;
         rest_.append(buffer, static_cast<std::size_t>(got));
         return true;
@@ -134,6 +136,7 @@ private:
 
     int descriptor_;
     std::string rest_;
+    bool has_waited_in_vain_ = false;
 };
 
 /// "HTTP/1.1 404 Not Found..." as 404; 0 when it isn't a response.

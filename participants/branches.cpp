@@ -1,0 +1,274 @@
+#include "participants/branches.hpp"
+
+#include "participants/record.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+Answer refuse(unsigned status, std::string code, std::string message) {
+    Answer answer;
+    answer.status = status;
+    answer.code = std::move(code);
+    answer.message = std::move(message);
+    return answer;
+}
+
+Answer refuse(Refusal refusal) {
+    Answer answer = refuse(refusal.status, std::move(refusal.code), std::move(refusal.message));
+    answer.reason = std::move(refusal.reason);
+    answer.field = std::move(refusal.field);
+    return answer;
+}
+
+Answer already(BranchState state) {
+    const bool is_committed = state == BranchState::committed;
+    return refuse(409,
+                  is_committed ? "already_committed" : "already_rolled_back",
+                  is_committed ? "this branch is committed" : "this branch is rolled back");
+}
+
+Answer wrong_verb() {
+    return refuse(422,
+                  "wrong-verb",
+                  "prepare, commit and rollback go together, and execute and compensate do; this "
+                  "branch began the other way");
+}
+
+Answer voted(Verb verb, const Branch& branch) {
+    Answer answer;
+    answer.vote = verb == Verb::prepare ? "prepared" : "executed";
+    answer.prepare_id = branch.prepare_id;
+    answer.result = branch.first_result;
+    return answer;
+}
+
+Answer ended(const Branch& branch) {
+    Answer answer;
+    answer.state = branch.state == BranchState::committed     ? "committed"
+                   : branch.state == BranchState::compensated ? "compensated"
+                                                              : "rolled_back";
+    answer.result = branch.last_result;
+    return answer;
+}
+
+bool began_by_execute(const Branch& branch) {
+    return branch.state == BranchState::executed || branch.state == BranchState::compensated;
+}
+
+Work work_of(const Message& message, const Branch& branch) {
+    return {.gid = message.gid,
+            .branch_id = message.branch_id,
+            .operation = branch.operation,
+            .payload = branch.payload,
+            .business_code = branch.business_code,
+            .business_id = branch.business_id,
+            .note = branch.note,
+            .reason = message.reason};
+}
+
+}  // namespace
+
+std::vector<std::string> branch_tables() {
+    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit"};
+}
+
+struct Branches::Turn {
+    wal::Unit& unit;
+    const Message& message;
+    const Moment& moment;
+    std::string key;
+    Coordinator sender;
+    std::optional<Branch> branch;  // as it was before this message
+};
+
+Branches::Branches(Options options, const TableOf& table_of, Resource& resource)
+    : options_(std::move(options)),
+      resource_(resource),
+      audit_(table_of),
+      tables_{.branches = table_of("branches"),
+              .in_doubt = table_of("in_doubt"),
+              .ended = table_of("ended"),
+              .coordinators = table_of("coordinators"),
+              .numbers = table_of("numbers")} {}
+
+Answer Branches::handle(wal::Unit& unit, const Message& message, const Moment& moment) const {
+    Turn turn{.unit = unit,
+              .message = message,
+              .moment = moment,
+              .key = branch_key(message.gid, message.branch_id),
+              .sender = {},
+              .branch = {}};
+    Outcome outcome = decide(turn);
+    if (!outcome.is_repeat) record(turn, outcome);
+    return std::move(outcome.answer);
+}
+
+void Branches::record(const Turn& turn, const Outcome& outcome) const {
+    const Message& message = turn.message;
+    const Answer& answer = outcome.answer;
+    // A commit or rollback doesn't repeat what the branch is about.
+    const bool names_work = begins_work(message.verb) || !turn.branch;
+    AuditEntry entry{
+        .service = options_.participant,
+        .operation = names_work ? message.operation : turn.branch->operation,
+        .verb = to_string(message.verb),
+        .business_code = names_work ? message.business_code : turn.branch->business_code,
+        .business_id = names_work ? message.business_id : turn.branch->business_id,
+        .origin = message.origin,
+        .timestamp = turn.moment.microseconds,
+        .gid = message.gid,
+        .branch_id = message.branch_id,
+        .success = answer.status == 200,
+        .code = answer.reason.empty() ? answer.code : answer.reason,
+        .change = outcome.change};
+    audit_.append(turn.unit, entry);
+}
+
+Branches::Outcome Branches::decide(Turn& turn) const {
+    const Message& message = turn.message;
+    if (message.participant != options_.participant)
+        return {refuse(422, "wrong-participant", "this is " + options_.participant)};
+    // Ends are taken from any coordinator: refusing them would keep its transaction open for ever.
+    if (begins_work(message.verb) && !options_.coordinators.contains(message.coordinator))
+        return {refuse(403, "unknown-coordinator", "no inquiry URL is configured for it")};
+
+    const auto known = read<Coordinator>(turn.unit, tables_.coordinators, message.coordinator);
+    turn.sender = known.value_or(Coordinator{});
+    if (message.epoch < turn.sender.epoch)
+        return {refuse(
+            409, "stale_epoch", "epoch " + std::to_string(turn.sender.epoch) + " has been seen")};
+    // A mark above the message's own gid contradicts it: that transaction is under way.
+    const bool mark_grows =
+        message.low_water > turn.sender.low_water && message.low_water <= message.gid;
+    if (!known || message.epoch > turn.sender.epoch || mark_grows) {
+        turn.sender.epoch = message.epoch;
+        if (mark_grows) turn.sender.low_water = message.low_water;
+        write(turn.unit, tables_.coordinators, message.coordinator, turn.sender);
+    }
+
+    turn.branch = read<Branch>(turn.unit, tables_.branches, turn.key);
+    if (turn.branch) return on_known(turn, *turn.branch);
+    return begins_work(message.verb) ? begin(turn) : end_unknown(turn);
+}
+
+Branches::Outcome Branches::begin(Turn& turn) const {
+    const Message& message = turn.message;
+    if (message.gid <= turn.sender.forgotten_up_to)
+        return {refuse(refused(
+            "too_late",
+            "transactions up to " + turn.sender.forgotten_up_to + " are over and forgotten"))};
+    const bool is_prepare = message.verb == Verb::prepare;
+    Branch branch{.state = is_prepare ? BranchState::prepared : BranchState::executed,
+                  .coordinator = message.coordinator,
+                  .operation = message.operation,
+                  .payload = message.payload,
+                  .business_code = message.business_code,
+                  .business_id = message.business_id,
+                  .begun_at = turn.moment.microseconds,
+                  .ended_second = turn.moment.running_seconds};
+    const Work work = work_of(message, branch);
+    Step step = is_prepare ? resource_.prepare(turn.unit, work, turn.moment)
+                           : resource_.execute(turn.unit, work, turn.moment);
+    if (step.refusal) return {refuse(std::move(*step.refusal)), std::move(step.change)};
+
+    branch.note = std::move(step.note);
+    branch.first_result = std::move(step.result);
+    if (is_prepare) {
+        branch.prepare_id = options_.participant + "-" +
+                            std::to_string(next_number(turn.unit, tables_.numbers, "prepare"));
+        write(turn.unit,
+              tables_.in_doubt,
+              turn.key,
+              InDoubt{.coordinator = branch.coordinator,
+                      .operation = branch.operation,
+                      .prepared_at = branch.begun_at});
+    } else {
+        turn.unit.put(tables_.ended, ended_key(branch, turn.key), "");
+    }
+    write(turn.unit, tables_.branches, turn.key, branch);
+    return {voted(message.verb, branch), std::move(step.change)};
+}
+
+Branches::Outcome Branches::end_unknown(Turn& turn) const {
+    const Message& message = turn.message;
+    if (message.verb == Verb::commit)
+        return {refuse(404, "never_prepared", "no such branch was prepared here")};
+    Branch tombstone{.coordinator = message.coordinator, .begun_at = turn.moment.microseconds};
+    const bool is_rollback = message.verb == Verb::rollback;
+    const BranchState state = is_rollback ? BranchState::rolled_back : BranchState::compensated;
+    // Below the mark a late prepare is refused in any case.
+    if (message.gid > turn.sender.forgotten_up_to) finish(turn, tombstone, state);
+    tombstone.state = state;
+    return {ended(tombstone)};
+}
+
+Branches::Outcome Branches::on_known(Turn& turn, const Branch& branch) const {
+    const Message& message = turn.message;
+    if (message.coordinator != branch.coordinator)
+        return {refuse(422, "wrong-coordinator", "this branch is of " + branch.coordinator)};
+    switch (message.verb) {
+        case Verb::prepare:
+        case Verb::execute: return repeat_begin(turn, branch);
+        case Verb::commit:
+        case Verb::rollback: return end(turn, branch);
+        case Verb::compensate: return compensate(turn, branch);
+    }
+    assert(false);
+    return {};
+}
+
+Branches::Outcome Branches::repeat_begin(Turn& turn, const Branch& branch) const {
+    const Message& message = turn.message;
+    if (branch.state == BranchState::rolled_back || branch.state == BranchState::compensated)
+        return {already(branch.state)};
+    if (began_by_execute(branch) != (message.verb == Verb::execute)) return {wrong_verb()};
+    if (branch.operation != message.operation || branch.payload != message.payload)
+        return {refuse(422, "payload-changed", "this branch began with another request")};
+    return {.answer = voted(message.verb, branch), .change = {}, .is_repeat = true};
+}
+
+Branches::Outcome Branches::end(Turn& turn, Branch branch) const {
+    const Message& message = turn.message;
+    if (began_by_execute(branch)) return {wrong_verb()};
+    if (message.prepare_id && !branch.is_tombstone() && *message.prepare_id != branch.prepare_id)
+        return {refuse(422, "wrong-prepare-id", "this branch has another prepare_id")};
+    const bool is_commit = message.verb == Verb::commit;
+    const BranchState wanted = is_commit ? BranchState::committed : BranchState::rolled_back;
+    if (branch.state == wanted) return {.answer = ended(branch), .change = {}, .is_repeat = true};
+    if (branch.state != BranchState::prepared) return {.answer = already(branch.state)};
+
+    const Work work = work_of(message, branch);
+    Step step = is_commit ? resource_.commit(turn.unit, work, turn.moment)
+                          : resource_.rollback(turn.unit, work, turn.moment);
+    assert(!step.refusal);  // a yes is a promise
+    branch.last_result = std::move(step.result);
+    turn.unit.erase(tables_.in_doubt, turn.key);
+    finish(turn, branch, wanted);
+    return {.answer = ended(branch), .change = std::move(step.change)};
+}
+
+Branches::Outcome Branches::compensate(Turn& turn, Branch branch) const {
+    if (!began_by_execute(branch)) return {wrong_verb()};
+    if (branch.state == BranchState::compensated)
+        return {.answer = ended(branch), .change = {}, .is_repeat = true};
+
+    Step step = resource_.compensate(turn.unit, work_of(turn.message, branch), turn.moment);
+    if (step.refusal)
+        return {.answer = refuse(std::move(*step.refusal)), .change = std::move(step.change)};
+    branch.last_result = std::move(step.result);
+    turn.unit.erase(tables_.ended, ended_key(branch, turn.key));
+    finish(turn, branch, BranchState::compensated);
+    return {.answer = ended(branch), .change = std::move(step.change)};
+}
+
+void Branches::finish(Turn& turn, Branch& branch, BranchState state) const {
+    branch.state = state;
+    branch.ended_second = turn.moment.running_seconds;
+    write(turn.unit, tables_.branches, turn.key, branch);
+    turn.unit.put(tables_.ended, ended_key(branch, turn.key), "");
+}
+
+}  // namespace twophase::participants

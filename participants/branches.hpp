@@ -1,0 +1,93 @@
+// The branch rules that all participants share: what each message does to a branch in each state.
+#pragma once
+
+#include "participants/audit.hpp"
+#include "participants/branch.hpp"
+#include "participants/messages.hpp"
+#include "participants/resource.hpp"
+#include "wal/unit.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace twophase::participants {
+
+/// The tables that the rules and the audit need in a store.
+std::vector<std::string> branch_tables();
+
+/// Reads, checks and writes one branch inside one unit: the answer and all that it promises become
+/// durable together, or not at all. No clock, no network, no memory between two messages.
+class Branches {
+public:
+    struct Options {
+        std::string participant;             // our name
+        std::set<std::string> coordinators;  // those that we know how to ask
+    };
+    /// `resource` must outlive this.
+    Branches(Options options, const TableOf& table_of, Resource& resource);
+
+    /// Answers one message. Throws DamagedRecord, then the unit must not be applied.
+    Answer handle(wal::Unit& unit, const Message& message, const Moment& moment) const;
+
+    /// Forgets up to `limit` ended branches that are below their coordinator's low-water mark and
+    /// ended more than `retention_seconds` ago; the number forgotten.
+    std::size_t forget(wal::Unit& unit,
+                       const Moment& moment,
+                       std::uint64_t retention_seconds,
+                       std::size_t limit) const;
+
+    struct InDoubtItem {
+        std::string gid;
+        std::string branch_id;
+        InDoubt entry;
+    };
+    struct InDoubtPage {
+        std::vector<InDoubtItem> items;
+        std::string next;  // a cursor for `after`; empty: that was all
+    };
+    struct InDoubtFilter {
+        std::string coordinator;                      // empty: any
+        std::optional<std::int64_t> prepared_before;  // microseconds since 1970
+        std::string after;
+        std::size_t limit = 100;
+    };
+    /// Looks at a bounded number, so a page may hold fewer than there are beyond `next`.
+    InDoubtPage in_doubt(const wal::Reader& reader, const InDoubtFilter& filter) const;
+
+    const Audit& audit() const { return audit_; }
+
+private:
+    /// An answer and what the audit should say of it.
+    struct Outcome {
+        Answer answer;
+        Change change;
+        bool is_repeat = false;  // changed nothing and was said before: not audited again
+    };
+    struct Turn;  // one message being handled
+
+    Outcome decide(Turn& turn) const;
+    void record(const Turn& turn, const Outcome& outcome) const;
+    Outcome begin(Turn& turn) const;
+    Outcome end_unknown(Turn& turn) const;
+    Outcome on_known(Turn& turn, const Branch& branch) const;
+    Outcome repeat_begin(Turn& turn, const Branch& branch) const;
+    Outcome end(Turn& turn, Branch branch) const;
+    Outcome compensate(Turn& turn, Branch branch) const;
+    void finish(Turn& turn, Branch& branch, BranchState state) const;
+    void forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const;
+
+    Options options_;
+    Resource& resource_;
+    Audit audit_;
+    struct Tables {
+        wal::Table branches, in_doubt, ended, coordinators, numbers;
+    };
+    Tables tables_;
+};
+
+}  // namespace twophase::participants

@@ -1,0 +1,90 @@
+// What Branches does beside answering messages: forgetting ended branches, listing those in doubt.
+#include "participants/branches.hpp"
+#include "participants/record.hpp"
+
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+/// A damaged entry is shown without its particulars: better asked about once too often.
+InDoubt entry_or_unknown(const wal::Cursor& cursor) {
+    try {
+        return decode<InDoubt>(cursor.key(), cursor.value());
+    } catch (const DamagedRecord&) {
+        return {};
+    }
+}
+
+bool fits(const InDoubt& entry, const Branches::InDoubtFilter& filter) {
+    if (entry.coordinator.empty()) return true;
+    return (filter.coordinator.empty() || entry.coordinator == filter.coordinator) &&
+           (!filter.prepared_before || entry.prepared_at < *filter.prepared_before);
+}
+
+}  // namespace
+
+std::size_t Branches::forget(wal::Unit& unit,
+                             const Moment& moment,
+                             std::uint64_t retention_seconds,
+                             std::size_t limit) const {
+    if (moment.running_seconds < retention_seconds) return 0;
+    const std::uint64_t newest = moment.running_seconds - retention_seconds;
+    std::vector<std::string> names;
+    unit.scan(tables_.coordinators, "-", "\x7f", [&](std::string_view name, std::string_view) {
+        names.emplace_back(name);
+        return true;
+    });
+    std::size_t forgotten = 0;
+    for (const std::string& name : names) {
+        Coordinator sender = read<Coordinator>(unit, tables_.coordinators, name).value();
+        const std::string prefix = ended_prefix(name);
+        std::vector<std::string> keys;
+        // Ordered by the time of their end. The first one that must stay holds up those behind it:
+        // nearly all of them must stay too, and looking at each again and again would cost.
+        const auto collect = [&](std::string_view key, std::string_view) {
+            if (forgotten + keys.size() == limit) return false;
+            if (split_branch_key(key.substr(prefix.size() + 8)).first >= sender.low_water)
+                return false;
+            keys.emplace_back(key);
+            return true;
+        };
+        unit.scan(tables_.ended, prefix, prefix + key_of(newest), collect);
+        for (const std::string& key : keys) forget_one(unit, key, sender);
+        if (!keys.empty()) write(unit, tables_.coordinators, name, sender);
+        forgotten += keys.size();
+    }
+    return forgotten;
+}
+
+void Branches::forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const {
+    const std::string_view key = ended_key.substr(ended_key.find('/') + 1 + 8);
+    const std::string gid = split_branch_key(key).first;
+    if (gid > sender.forgotten_up_to) sender.forgotten_up_to = gid;
+    unit.erase(tables_.branches, key);
+    unit.erase(tables_.ended, ended_key);
+}
+
+Branches::InDoubtPage Branches::in_doubt(const wal::Reader& reader,
+                                         const InDoubtFilter& filter) const {
+    constexpr std::size_t most_looked_at = 5'000;
+    InDoubtPage page;
+    wal::Cursor cursor = reader.cursor(tables_.in_doubt);
+    // No id holds a NUL, so this is the first key after `after`.
+    bool is_there = filter.after.empty() ? cursor.first() : cursor.seek(filter.after + '\0');
+    std::string last;
+    for (std::size_t looked = 0; is_there; is_there = cursor.next(), ++looked) {
+        if (page.items.size() == filter.limit || looked == most_looked_at) {
+            page.next = last;
+            break;
+        }
+        last = cursor.key();
+        InDoubt entry = entry_or_unknown(cursor);
+        if (!fits(entry, filter)) continue;
+        auto [gid, branch_id] = split_branch_key(last);
+        page.items.push_back({std::move(gid), std::move(branch_id), std::move(entry)});
+    }
+    return page;
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,64 @@
+// What our direct routes share: reading bodies and queries, and writing through the queue.
+// Included by .cpp files only.
+#pragma once
+
+#include "http/json.hpp"
+#include "http/message.hpp"
+#include "http/problem.hpp"
+#include "participants/audit.hpp"
+#include "participants/kind.hpp"
+#include "participants/request_queue.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace twophase::participants {
+
+/// A page of a listing: `before` as the number it must be, `limit` from 1 to 500.
+struct PageQuery {
+    std::optional<std::uint64_t> before;
+    std::size_t limit = 100;
+    std::optional<http::FieldError> error;
+};
+PageQuery page_query(const http::Request& request);
+
+/// The query member `name`, empty when absent.
+std::string query_text(const http::Request& request, const std::string& name);
+/// A decimal number of at most `most`; an error where the text is none.
+struct QueryNumber {
+    std::optional<std::int64_t> value;
+    std::optional<http::FieldError> error;
+};
+QueryNumber query_number(const http::Request& request,
+                         const std::string& name,
+                         std::int64_t least,
+                         std::int64_t most);
+
+/// A refusal of a direct call as a problem document.
+http::Response to_problem(const Refusal& refusal);
+
+/// The audit's entry of a direct call, as far as every call knows it; a success until said
+/// otherwise.
+AuditEntry direct_entry(const Surroundings& around,
+                        std::string operation,
+                        const Moment& moment,
+                        const http::Request& request);
+
+/// The response of `read`, which looks at a snapshot, or 500 when a record is damaged.
+http::Response read_or_damaged(const std::function<http::Response()>& read);
+
+/// Runs `work` on the writer's thread and answers with what it returned, once that is durable; or
+/// with 503 when there is no space, and 500 when a record is damaged.
+void write_and_respond(RequestQueue& queue,
+                       const char* label,
+                       std::function<http::Response(wal::Unit&)> work,
+                       http::Respond respond);
+
+/// The problem documents of a request that was not carried out.
+http::Response overloaded();
+http::Response not_done(Fate fate);
+
+}  // namespace twophase::participants

@@ -1,0 +1,209 @@
+#include "participants/config.hpp"
+
+#include "http/settings.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+using http::Json;
+using http::Setting;
+
+bool is_id(const std::string& text) {
+    const auto fits = [](unsigned char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_' || c == '-';
+    };
+    return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), fits);
+}
+
+std::string take_coordinators(Config& config, const Json& value) {
+    if (!value.is_object()) return "expected an object of base URLs by coordinator id";
+    std::map<std::string, http::Endpoint> coordinators;
+    for (const auto& [id, url] : value.items()) {
+        if (!is_id(id)) return "\"" + id + "\" is no coordinator id: 1 to 64 of A-Za-z0-9_-";
+        if (!url.is_string()) return "the URL of \"" + id + "\" is not a text";
+        auto endpoint = http::Endpoint::parse(url.get_ref<const std::string&>());
+        if (!endpoint) return "the URL of \"" + id + "\" is not http://host:port or file:...";
+        coordinators.emplace(id, std::move(*endpoint));
+    }
+    config.coordinators = std::move(coordinators);
+    return "";
+}
+
+std::string take_name(Config& config, const Json& value) {
+    if (!value.is_string() || !is_id(value.get_ref<const std::string&>()))
+        return "expected 1 to 64 of A-Za-z0-9_-";
+    config.name = value.get<std::string>();
+    return "";
+}
+
+std::string take_hosts(Config& config, const Json& value) {
+    const bool is_list =
+        value.is_array() &&
+        std::all_of(value.begin(), value.end(), [](auto& host) { return host.is_string(); });
+    if (!is_list) return "expected an array of host names";
+    config.allowed_hosts = value.get<std::vector<std::string>>();
+    return "";
+}
+
+std::string take_log_level(Config& config, const Json& value) {
+    const std::vector<std::string> levels{"debug", "info", "warning", "error"};
+    if (!value.is_string() || std::ranges::find(levels, value.get<std::string>()) == levels.end())
+        return "expected debug, info, warning or error";
+    config.log_level = value.get<std::string>();
+    return "";
+}
+
+std::string take_retention(Config& config, const Json& value) {
+    std::int64_t seconds = 0;
+    std::string refusal = http::read_integer(value, 0, 10LL * 365 * 24 * 3600, seconds);
+    if (refusal.empty()) config.retention = std::chrono::seconds(seconds);
+    return refusal;
+}
+
+Json to_json(const std::map<std::string, http::Endpoint>& coordinators) {
+    Json json = Json::object();
+    for (const auto& [id, endpoint] : coordinators) json[id] = endpoint.text();
+    return json;
+}
+
+std::vector<Setting> place_settings(Config& c) {
+    return {
+        {"data",
+         "",
+         c.data.string(),
+         "the directory of the store; made when absent",
+         http::take_path(c.data)},
+        {"address",
+         "",
+         c.address,
+         "the address to listen on; one other than loopback needs `insecure`",
+         http::take_text(c.address)},
+        {"port",
+         "",
+         c.port,
+         "the port to listen on; 0: the kernel chooses",
+         http::take_integer(c.port, 0, 65'535)},
+        {"address_file",
+         "",
+         c.address_file.string(),
+         "a file into which host:port is written once listening; empty: none",
+         http::take_path(c.address_file)},
+        {"name",
+         "",
+         c.name,
+         "this participant's name, as in the coordinator's configuration",
+         [&c](const Json& value) { return take_name(c, value); }},
+        {"coordinators",
+         "",
+         to_json(c.coordinators),
+         "base URLs by coordinator id, to ask about branches in doubt; one that is not here is "
+         "refused at prepare",
+         [&c](const Json& value) { return take_coordinators(c, value); }},
+        {"inquire_after_ms",
+         "ms",
+         c.inquire_after.count(),
+         "a branch in doubt for longer than this is asked about",
+         http::take_milliseconds(c.inquire_after, 1, 3'600'000)},
+        {"retention_seconds",
+         "s",
+         c.retention.count(),
+         "ended branches are remembered for at least this long, counted while the program runs; "
+         "keep it above the coordinator's",
+         [&c](const Json& value) { return take_retention(c, value); }},
+    };
+}
+
+std::vector<Setting> limit_settings(Config& c) {
+    constexpr std::int64_t gibibyte = std::int64_t{1} << 30;
+    return {
+        {"map_bytes",
+         "bytes",
+         c.map_bytes,
+         "the most that the store may grow to; new work is refused from 80 % of it",
+         http::take_integer(c.map_bytes, std::int64_t{1} << 20, 1024 * gibibyte)},
+        {"max_in_flight",
+         "",
+         c.max_in_flight,
+         "requests that may wait for the store; more are answered 503",
+         http::take_integer(c.max_in_flight, 1, 1'000'000)},
+        {"max_connections",
+         "",
+         c.max_connections,
+         "open connections; more wait to be accepted",
+         http::take_integer(c.max_connections, 1, 1'000'000)},
+        {"max_body_bytes",
+         "bytes",
+         c.max_body_bytes,
+         "the longest body of a direct call",
+         http::take_integer(c.max_body_bytes, 1'024, gibibyte)},
+        {"max_batch_bytes",
+         "bytes",
+         c.max_batch_bytes,
+         "the longest body of branch messages",
+         http::take_integer(c.max_batch_bytes, 1'024, gibibyte)},
+        {"max_batch_items",
+         "",
+         c.max_batch_items,
+         "messages in one array",
+         http::take_integer(c.max_batch_items, 1, 100'000)},
+        {"allowed_hosts",
+         "",
+         c.allowed_hosts,
+         "host names that requests may name beside loopback names and `address`",
+         [&c](const Json& value) { return take_hosts(c, value); }},
+        {"log_level",
+         "",
+         c.log_level,
+         "debug, info, warning or error",
+         [&c](const Json& value) { return take_log_level(c, value); }},
+        {"insecure",
+         "",
+         c.insecure,
+         "permits an address other than loopback although there is no access control yet",
+         http::take_boolean(c.insecure)},
+        {"any_filesystem",
+         "",
+         c.any_filesystem,
+         "for tests: permits file systems that may lose data, such as tmpfs",
+         http::take_boolean(c.any_filesystem)},
+    };
+}
+
+bool is_loopback(const std::string& address) {
+    return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+}  // namespace
+
+Config default_config(const std::string& name, std::uint16_t port) {
+    Config config;
+    config.data = std::filesystem::path("data") / name;
+    config.name = name;
+    config.port = port;
+    config.coordinators.emplace("main", http::Endpoint::parse("http://127.0.0.1:7070").value());
+    return config;
+}
+
+std::vector<Setting> settings_of(Config& config) {
+    std::vector<Setting> settings = place_settings(config);
+    for (Setting& setting : limit_settings(config)) settings.push_back(std::move(setting));
+    return settings;
+}
+
+std::string check(const Config& config) {
+    if (config.data.empty()) return "data: expected a directory";
+    if (!is_loopback(config.address) && !config.insecure)
+        return "address: " + config.address +
+               " can be reached from elsewhere and there is no access control yet; set insecure "
+               "to true to listen there all the same";
+    return "";
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,215 @@
+#include "participants/contract_routes.hpp"
+
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "participants/calls.hpp"
+#include "participants/wire.hpp"
+#include "wal/crash_point.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace twophase::participants {
+namespace {
+
+using http::Json;
+
+/// One message under way: read from a request, later answered.
+struct Exchange {
+    Message message;
+    Answer answer;
+};
+
+Answer unavailable(unsigned status, std::string code, std::string message) {
+    Answer answer;
+    answer.status = status;
+    answer.code = std::move(code);
+    answer.message = std::move(message);
+    return answer;
+}
+
+Answer answer_to(Fate fate) {
+    return fate == Fate::no_room
+               ? unavailable(503, "no-room", "the store is nearly full; nothing was written")
+               : unavailable(500, "damaged-record", "a stored record of this branch is damaged");
+}
+
+void log(const Exchange& exchange) {
+    const auto& [message, answer] = exchange;
+    const char* verb = to_string(message.verb);
+    if (answer.status == 200)
+        spdlog::debug(
+            "{} {}/{}: {}{}", verb, message.gid, message.branch_id, answer.vote, answer.state);
+    else
+        spdlog::info("{} {}/{}: {} {} {}",
+                     verb,
+                     message.gid,
+                     message.branch_id,
+                     answer.status,
+                     answer.code,
+                     answer.reason);
+}
+
+/// Answers the messages of one HTTP request when the last of them is durable.
+class Gathering : public std::enable_shared_from_this<Gathering> {
+public:
+    Gathering(const Branches& branches, Verb verb, bool is_array, http::Respond respond)
+        : branches_(branches), verb_(verb), is_array_(is_array), respond_(std::move(respond)) {}
+
+    void read(const Json& json) {
+        ReadMessage read = read_message(verb_, json);
+        exchanges_.push_back({std::move(read.message), std::move(read.refusal).value_or(Answer{})});
+    }
+
+    void submit(RequestQueue& queue, const Moment& moment) {
+        wal::crash_point("receive", to_string(verb_));
+        const bool is_new_work = begins_work(verb_);
+        std::vector<Piece> pieces;
+        for (Exchange& exchange : exchanges_) {
+            if (exchange.answer.status != 200) continue;  // unreadable: answered already
+            if (!queue.has_space(is_new_work, pieces.size() + 1))
+                exchange.answer = unavailable(503, "overloaded", "too many requests wait");
+            else
+                pieces.push_back(piece(exchange, moment));
+        }
+        waiting_ = pieces.size();
+        if (waiting_ == 0) return respond();
+        queue.submit(std::move(pieces));
+    }
+
+private:
+    Piece piece(Exchange& exchange, const Moment& moment) {
+        return {
+            .work =
+                [self = shared_from_this(), &exchange, moment](wal::Unit& unit) {
+                    exchange.answer = self->branches_.handle(unit, exchange.message, moment);
+                },
+            .then =
+                [self = shared_from_this(), &exchange](Fate fate) {
+                    if (fate != Fate::durable) exchange.answer = answer_to(fate);
+                    if (--self->waiting_ == 0) self->respond();
+                },
+            .is_new_work = begins_work(verb_),
+            .label = to_string(verb_),
+        };
+    }
+
+    void respond() {
+        for (const Exchange& exchange : exchanges_) log(exchange);
+        wal::crash_point("reply", to_string(verb_));
+        if (is_array_) {
+            Json items = Json::array();
+            for (const Exchange& exchange : exchanges_)
+                items.push_back(to_item(exchange.message, exchange.answer));
+            respond_(http::json_response(items));
+        } else {
+            respond_(to_response(exchanges_.front().message, exchanges_.front().answer));
+        }
+        wal::crash_point("replied", to_string(verb_));
+    }
+
+    const Branches& branches_;
+    Verb verb_;
+    bool is_array_;
+    http::Respond respond_;
+    std::vector<Exchange> exchanges_;  // doesn't grow once pieces point into it
+    std::size_t waiting_ = 0;
+};
+
+bool begins_with_bracket(std::string_view body) {
+    const std::size_t first = body.find_first_not_of(" \t\r\n");
+    return first != std::string_view::npos && body[first] == '[';
+}
+
+http::Handler branch_handler(
+    Verb verb, const Branches& branches, RequestQueue& queue, Clock clock, std::size_t most_items) {
+    return [verb, &branches, &queue, clock = std::move(clock), most_items](http::Request request,
+                                                                           http::Respond respond) {
+        const bool is_array = begins_with_bracket(request.body);
+        http::JsonLimits limits;
+        if (is_array) ++limits.depth;  // sixteen levels inside each message
+        const auto json = http::parse_json(request.body, limits);
+        if (!json) return respond(http::problem(json.error()));
+        if (is_array && (json->empty() || json->size() > most_items))
+            return respond(http::problem(http::FieldError{
+                "", "an array of 1 to " + std::to_string(most_items) + " messages"}));
+        auto gathering = std::make_shared<Gathering>(branches, verb, is_array, std::move(respond));
+        if (is_array)
+            for (const Json& item : *json) gathering->read(item);
+        else
+            gathering->read(*json);
+        gathering->submit(queue, clock());
+    };
+}
+
+Json to_json(const Branches::InDoubtPage& page) {
+    Json items = Json::array();
+    for (const Branches::InDoubtItem& item : page.items)
+        items.push_back({{"gid", item.gid},
+                         {"branch_id", item.branch_id},
+                         {"coordinator", item.entry.coordinator},
+                         {"prepared_at", item.entry.prepared_at},
+                         {"operation", item.entry.operation}});
+    return {{"items", std::move(items)}, {"next", page.next.empty() ? Json() : Json(page.next)}};
+}
+
+http::Response list_in_doubt(const Branches& branches,
+                             wal::Store& store,
+                             const http::Request& request) {
+    const QueryNumber before =
+        query_number(request, "prepared_before", 0, std::numeric_limits<std::int64_t>::max());
+    const QueryNumber limit = query_number(request, "limit", 1, 500);
+    if (before.error) return http::problem(*before.error);
+    if (limit.error) return http::problem(*limit.error);
+    const std::string after = query_text(request, "after");
+    if (after.size() > 256) return http::problem(http::FieldError{"after", "a cursor from `next`"});
+    const Branches::InDoubtFilter filter{
+        .coordinator = query_text(request, "coordinator"),
+        .prepared_before = before.value,
+        .after = after,
+        .limit = static_cast<std::size_t>(limit.value.value_or(100)),
+    };
+    return http::json_response(to_json(branches.in_doubt(store.snapshot(), filter)));
+}
+
+http::Response list_audit(const Branches& branches,
+                          wal::Store& store,
+                          const http::Request& request) {
+    const PageQuery query = page_query(request);
+    if (query.error) return http::problem(*query.error);
+    const Audit::Filter filter{.gid = query_text(request, "gid"),
+                               .user_id = query_text(request, "user_id"),
+                               .before = query.before,
+                               .limit = query.limit};
+    const Audit::Page page = branches.audit().list(store.snapshot(), filter);
+    Json items = Json::array();
+    for (const std::string& item : page.items) items.push_back(Json::parse(item));
+    return http::json_response({{"items", std::move(items)},
+                                {"next", page.next ? Json(std::to_string(*page.next)) : Json()}});
+}
+
+}  // namespace
+
+void add_contract_routes(http::Router& router,
+                         const Branches& branches,
+                         RequestQueue& queue,
+                         Clock clock,
+                         std::size_t most_items) {
+    for (const Verb verb :
+         {Verb::prepare, Verb::commit, Verb::rollback, Verb::execute, Verb::compensate})
+        router.add("POST",
+                   std::string("/v1/branches/") + to_string(verb),
+                   branch_handler(verb, branches, queue, clock, most_items));
+    router.add("GET", "/v1/branches/in-doubt", [&](const http::Request& request, auto respond) {
+        respond(list_in_doubt(branches, queue.store(), request));
+    });
+    router.add("GET", "/v1/audit", [&](const http::Request& request, auto respond) {
+        respond(list_audit(branches, queue.store(), request));
+    });
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,20 @@
+// The contract's routes: branch messages, single and in arrays, and the list of those in doubt.
+#pragma once
+
+#include "http/router.hpp"
+#include "participants/branches.hpp"
+#include "participants/request_queue.hpp"
+
+#include <cstddef>
+
+namespace twophase::participants {
+
+/// Adds POST /v1/branches/{verb}, GET /v1/branches/in-doubt and GET /v1/audit. All arguments must
+/// outlive the router. `most_items` bounds an array.
+void add_contract_routes(http::Router& router,
+                         const Branches& branches,
+                         RequestQueue& queue,
+                         Clock clock,
+                         std::size_t most_items);
+
+}  // namespace twophase::participants

@@ -1,0 +1,216 @@
+#include "participants/credit/credit.hpp"
+
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "participants/calls.hpp"
+
+#include <utility>
+
+namespace twophase::participants::credit {
+namespace {
+
+using http::Fields;
+using http::Json;
+
+constexpr Fields::Text user_rule{.max_bytes = 128, .allowed = user_characters};
+constexpr Fields::Text type_rule{.max_bytes = 64, .allowed = user_characters};
+constexpr Fields::Text business_rule{.max_bytes = 128};
+
+Json to_json(const AccountName& name, const Account& account) {
+    return {{"user_id", name.user_id},
+            {"credit_type", name.credit_type},
+            {"account_id", std::to_string(account.account_id)},
+            {"balance", account.balance},
+            {"frozen", account.frozen},
+            {"available", account.available()},
+            {"version", account.version},
+            {"created_at", account.created_at},
+            {"updated_at", account.updated_at}};
+}
+
+Json to_json(const Entry& entry) {
+    Json json{{"entry_id", std::to_string(entry.entry_id)},
+              {"kind", to_string(entry.kind)},
+              {"amount", entry.amount},
+              {"balance_after", entry.balance_after},
+              {"business_code", entry.business_code},
+              {"business_id", entry.business_id},
+              {"created_at", entry.created_at}};
+    if (!entry.gid.empty()) json["gid"] = entry.gid;
+    if (!entry.branch_id.empty()) json["branch_id"] = entry.branch_id;
+    if (entry.kind == EntryKind::compensation) {
+        json["original_transaction_id"] = std::to_string(entry.original_entry_id);
+        json["failure_reason"] = entry.reason.empty() ? Json() : Json::parse(entry.reason);
+    } else if (!entry.reason.empty()) {
+        json["reason"] = entry.reason;
+    }
+    return json;
+}
+
+http::Response account_response(const AccountName& name,
+                                const Account& account,
+                                unsigned status = 200) {
+    http::Response response = http::json_response(to_json(name, account), status);
+    response.headers.push_back({"ETag", "\"" + std::to_string(account.version) + "\""});
+    return response;
+}
+
+http::Response no_account() {
+    return http::problem(404, "account_not_found", "no account of this user and credit type");
+}
+
+/// The account that the path names; an error names the segment.
+struct NamedAccount {
+    AccountName name;
+    std::optional<http::FieldError> error;
+};
+
+NamedAccount read_name(const Json& json) {
+    NamedAccount read;
+    Fields fields(json);
+    read.name.user_id = fields.text("user_id", user_rule);
+    read.name.credit_type = fields.text("credit_type", type_rule);
+    read.error = fields.finish();
+    return read;
+}
+
+NamedAccount name_in_path(const http::Request& request) {
+    return read_name(Json{{"user_id", request.parameter("user_id")},
+                          {"credit_type", request.parameter("credit_type")}});
+}
+
+void create_account(const Surroundings& around,
+                    const Accounts& accounts,
+                    const http::Request& request,
+                    http::Respond respond) {
+    const auto json = http::parse_json(request.body);
+    if (!json) return respond(http::problem(json.error()));
+    const NamedAccount read = read_name(*json);
+    if (read.error) return respond(http::problem(*read.error));
+    const Moment moment = around.clock();
+    auto audit = direct_entry(around, "create_account", moment, request);
+    const auto work = [=, &accounts, log = &around.audit, name = read.name](wal::Unit& unit) {
+        if (const auto account = accounts.find(unit, name)) return account_response(name, *account);
+        const Account account = accounts.create(unit, name, moment);
+        AuditEntry entry = audit;
+        entry.change.user_id = name.user_id;
+        entry.change.after_state = state_of(account);
+        log->append(unit, entry);
+        return account_response(name, account, 201);
+    };
+    write_and_respond(around.queue, "create_account", work, std::move(respond));
+}
+
+http::Response grant_response(const AccountName& name, const Granted& granted) {
+    if (granted.refusal) return to_problem(*granted.refusal);
+    return http::json_response({{"success", true},
+                                {"transaction_id", std::to_string(granted.entry_id)},
+                                {"idempotent", granted.is_repeat},
+                                {"message", granted.is_repeat ? "granted before" : "granted"},
+                                {"account", to_json(name, granted.account)}});
+}
+
+struct ReadGrant {
+    Grant grant;
+    std::optional<http::FieldError> error;
+};
+
+ReadGrant read_grant(const AccountName& name, const Json& json) {
+    ReadGrant read;
+    Grant& grant = read.grant;
+    grant.name = name;
+    Fields fields(json);
+    grant.amount = fields.integer("amount", 1, most_amount);
+    grant.business_code = fields.text("business_code", business_rule);
+    grant.business_id = fields.text("business_id", business_rule);
+    grant.reason = fields.optional_text("reason", {.min_bytes = 0, .max_bytes = 256}).value_or("");
+    read.error = fields.finish();
+    if (read.error) return read;
+    Json canonical = json;
+    canonical["user_id"] = name.user_id;
+    canonical["credit_type"] = name.credit_type;
+    grant.canonical = http::dump(canonical);
+    return read;
+}
+
+void grant_credits(const Surroundings& around,
+                   const Grants& grants,
+                   const http::Request& request,
+                   http::Respond respond) {
+    const NamedAccount named = name_in_path(request);
+    if (named.error) return respond(http::problem(*named.error));
+    const auto json = http::parse_json(request.body);
+    if (!json) return respond(http::problem(json.error()));
+    ReadGrant read = read_grant(named.name, *json);
+    if (read.error) return respond(http::problem(*read.error));
+    const Moment moment = around.clock();
+    const auto work = [&grants,
+                       moment,
+                       grant = std::move(read.grant),
+                       audit = direct_entry(around, "grant", moment, request)](wal::Unit& unit) {
+        return grant_response(grant.name, grants.grant(unit, grant, audit, moment));
+    };
+    write_and_respond(around.queue, "grant", work, std::move(respond));
+}
+
+http::Response show_account(const Accounts& accounts,
+                            const wal::Store& store,
+                            const http::Request& request) {
+    const NamedAccount named = name_in_path(request);
+    if (named.error) return http::problem(*named.error);
+    const auto account = accounts.find(store.snapshot(), named.name);
+    return account ? account_response(named.name, *account) : no_account();
+}
+
+http::Response list_entries(const Accounts& accounts,
+                            const wal::Store& store,
+                            const http::Request& request) {
+    const NamedAccount named = name_in_path(request);
+    const PageQuery query = page_query(request);
+    if (named.error) return http::problem(*named.error);
+    if (query.error) return http::problem(*query.error);
+    const wal::Snapshot snapshot = store.snapshot();
+    if (!accounts.find(snapshot, named.name)) return no_account();
+    const auto page = accounts.entries(snapshot, named.name, query.before, query.limit);
+    Json items = Json::array();
+    for (const Entry& entry : page.items) items.push_back(to_json(entry));
+    return http::json_response({{"items", std::move(items)},
+                                {"next", page.next ? Json(std::to_string(*page.next)) : Json()}});
+}
+
+}  // namespace
+
+std::vector<std::string> CreditKind::tables() const {
+    std::vector<std::string> tables = Accounts::tables();
+    tables.emplace_back("direct_calls");
+    return tables;
+}
+
+Resource& CreditKind::open(const TableOf& table_of) {
+    table_of_ = table_of;
+    return resource_.emplace(table_of);
+}
+
+void CreditKind::add_routes(const Surroundings& around) {
+    using http::Request;
+    using http::Respond;
+    const Accounts& accounts = resource_->accounts();
+    const wal::Store& store = around.queue.store();
+    const std::string account = "/v1/accounts/{user_id}/{credit_type}";
+    around.router.add("POST", "/v1/accounts", [around, &accounts](const Request& r, Respond to) {
+        create_account(around, accounts, r, std::move(to));
+    });
+    around.router.add("GET", account, [&accounts, &store](const Request& r, const Respond& to) {
+        to(read_or_damaged([&] { return show_account(accounts, store, r); }));
+    });
+    around.router.add(
+        "GET", account + "/entries", [&accounts, &store](const Request& r, const Respond& to) {
+            to(read_or_damaged([&] { return list_entries(accounts, store, r); }));
+        });
+    grants_.emplace(accounts, around.audit, table_of_);
+    around.router.add("POST", account + "/grant", [around, this](const Request& r, Respond to) {
+        grant_credits(around, *grants_, r, std::move(to));
+    });
+}
+
+}  // namespace twophase::participants::credit

@@ -1,0 +1,29 @@
+// Credit as a participant: its resource and its own routes.
+#pragma once
+
+#include "participants/config.hpp"
+#include "participants/credit/credit_resource.hpp"
+#include "participants/credit/grants.hpp"
+#include "participants/kind.hpp"
+
+#include <optional>
+
+namespace twophase::participants::credit {
+
+class CreditKind : public Kind {
+public:
+    std::string name() const override { return "credit"; }
+    std::vector<std::string> tables() const override;
+    Resource& open(const TableOf& table_of) override;
+    void add_routes(const Surroundings& surroundings) override;
+
+private:
+    std::optional<CreditResource> resource_;
+    TableOf table_of_;
+    std::optional<Grants> grants_;
+};
+
+/// The defaults of credit-participant.
+inline Config defaults() { return default_config("credit", 7071); }
+
+}  // namespace twophase::participants::credit

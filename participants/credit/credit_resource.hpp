@@ -1,0 +1,26 @@
+// What credit does in a branch: freeze and deduct, or reserve room and add.
+#pragma once
+
+#include "participants/credit/accounts.hpp"
+#include "participants/resource.hpp"
+
+namespace twophase::participants::credit {
+
+/// `deduct_credits` and `add_credits` {user_id, credit_type, amount}.
+class CreditResource : public Resource {
+public:
+    explicit CreditResource(const TableOf& table_of) : accounts_(table_of) {}
+
+    Step prepare(wal::Unit& unit, const Work& work, const Moment& moment) override;
+    Step commit(wal::Unit& unit, const Work& work, const Moment& moment) override;
+    Step rollback(wal::Unit& unit, const Work& work, const Moment& moment) override;
+    Step execute(wal::Unit& unit, const Work& work, const Moment& moment) override;
+    Step compensate(wal::Unit& unit, const Work& work, const Moment& moment) override;
+
+    const Accounts& accounts() const { return accounts_; }
+
+private:
+    Accounts accounts_;
+};
+
+}  // namespace twophase::participants::credit

@@ -1,0 +1,245 @@
+#include "participants/inquirer.hpp"
+
+#include "http/client.hpp"
+#include "http/json.hpp"
+#include "wal/crash_point.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include <limits>
+#include <optional>
+#include <random>
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+/// How often something failed in a row, and when it may be tried again.
+struct Attempts {
+    unsigned failures = 0;
+    Steady::time_point not_before{};
+    std::size_t in_flight = 0;
+};
+
+/// What a coordinator answered, checked; nothing when it is no decision.
+std::optional<Message> read_decision(const http::Response& response,
+                                     const Branches::InDoubtItem& item) {
+    if (response.status != 200) return std::nullopt;
+    const auto json = http::parse_json(response.body);
+    if (!json) return std::nullopt;
+    http::Fields fields(*json);
+    Message message;
+    message.gid = fields.text("gid", {.max_bytes = 64});
+    message.coordinator = fields.text("coordinator", {.max_bytes = 64});
+    message.epoch = static_cast<std::uint64_t>(
+        fields.integer("epoch", 0, std::numeric_limits<std::int64_t>::max()));
+    const std::string decision = fields.text("decision", {.max_bytes = 16});
+    const bool is_known = decision == "commit" || decision == "rollback";
+    // Another service on that port, or another transaction's answer, decides nothing.
+    if (fields.error() || !is_known || message.gid != item.gid ||
+        message.coordinator != item.entry.coordinator)
+        return std::nullopt;
+    message.verb = decision == "commit" ? Verb::commit : Verb::rollback;
+    message.branch_id = item.branch_id;
+    message.origin.actor = "inquiry";
+    return message;
+}
+
+}  // namespace
+
+struct Inquirer::State : std::enable_shared_from_this<State> {
+    State(boost::asio::io_context& io,
+          InquirerOptions with,
+          const Branches& the_branches,
+          RequestQueue& the_queue,
+          Clock the_clock)
+        : options(std::move(with)),
+          branches(the_branches),
+          queue(the_queue),
+          clock(std::move(the_clock)),
+          timer(io) {
+        for (const auto& [id, endpoint] : options.coordinators)
+            clients.emplace(id, std::make_unique<http::Client>(io, endpoint));
+    }
+
+    void look_later() {
+        timer.expires_after(options.look_every);
+        timer.async_wait([self = shared_from_this()](boost::system::error_code error) {
+            if (error || self->is_stopped) return;
+            self->look();
+            self->look_later();
+        });
+    }
+
+    /// Goes round and round through the list, page by page, as far as there are free places.
+    void look() {
+        constexpr int most_pages = 200;
+        forget_settled();
+        const auto age =
+            std::chrono::duration_cast<std::chrono::microseconds>(options.inquire_after);
+        Branches::InDoubtFilter filter;
+        filter.prepared_before = clock().microseconds - age.count() + 1;
+        filter.limit = 2 * options.most_in_flight;
+        for (int pages = 0; pages < most_pages && in_flight < options.most_in_flight; ++pages) {
+            filter.after = after;
+            const Branches::InDoubtPage page = branches.in_doubt(queue.store().snapshot(), filter);
+            after = page.next;
+            ask_those_of(page);
+            if (after.empty()) return;
+        }
+    }
+
+    void ask_those_of(const Branches::InDoubtPage& page) {
+        for (const Branches::InDoubtItem& item : page.items) {
+            if (in_flight >= options.most_in_flight) {
+                after = previous(item);
+                return;
+            }
+            if (may_ask(item)) ask(item);
+        }
+    }
+
+    /// A place is free: goes on at once where this round isn't over.
+    void go_on() {
+        --in_flight;
+        if (!after.empty() && !is_stopped) look();
+    }
+
+    /// A cursor from which `item` comes next. Only its order counts, not whether it exists.
+    static std::string previous(const Branches::InDoubtItem& item) {
+        std::string key = branch_key(item.gid, item.branch_id);
+        key.pop_back();
+        return key;
+    }
+
+    bool may_ask(const Branches::InDoubtItem& item) {
+        const std::string& coordinator = item.entry.coordinator;
+        if (!clients.contains(coordinator)) return false;
+        const Attempts& lane = lanes[coordinator];
+        const auto now = Steady::now();
+        if (now < lane.not_before) return false;
+        // One probe at a time for a coordinator that didn't answer the last one.
+        if (lane.failures > 0 && lane.in_flight > 0) return false;
+        const auto asked = pending.find(branch_key(item.gid, item.branch_id));
+        return asked == pending.end() ||
+               (asked->second.in_flight == 0 && now >= asked->second.not_before);
+    }
+
+    void ask(const Branches::InDoubtItem& item) {
+        ++in_flight;
+        ++lanes[item.entry.coordinator].in_flight;
+        ++pending[branch_key(item.gid, item.branch_id)].in_flight;
+        wal::crash_point("inquire");
+        http::Call call;
+        call.target = "/v1/transactions/" + item.gid + "/decision";
+        clients.at(item.entry.coordinator)
+            ->send(std::move(call),
+                   options.timeout,
+                   [self = shared_from_this(), item](http::Result<http::Response> result) {
+                       if (!self->is_stopped) self->answered(item, result);
+                   });
+    }
+
+    void answered(const Branches::InDoubtItem& item, const http::Result<http::Response>& result) {
+        wal::crash_point("inquired");
+        Attempts& lane = lanes[item.entry.coordinator];
+        --lane.in_flight;
+        if (!result || result->status >= 500 || result->status == 429) {
+            fail(lane);
+            spdlog::info("inquiry {}/{}: no answer", item.gid, item.branch_id);
+            return settle(item);
+        }
+        lane.failures = 0;
+        lane.not_before = {};
+        std::optional<Message> decision = read_decision(*result, item);
+        if (!decision) {
+            fail(pending[branch_key(item.gid, item.branch_id)]);
+            return release(item);
+        }
+        carry_out(item, std::move(*decision));
+    }
+
+    void carry_out(const Branches::InDoubtItem& item, Message decision) {
+        decision.participant = options.participant;
+        auto message = std::make_shared<Message>(std::move(decision));
+        auto answer = std::make_shared<Answer>();
+        queue.submit({
+            .work =
+                [self = shared_from_this(), message, answer, moment = clock()](wal::Unit& unit) {
+                    *answer = self->branches.handle(unit, *message, moment);
+                },
+            .then =
+                [self = shared_from_this(), item, message, answer](Fate fate) {
+                    const bool is_done = fate == Fate::durable && answer->status == 200;
+                    spdlog::info("inquiry {}/{}: {} {}",
+                                 item.gid,
+                                 item.branch_id,
+                                 to_string(message->verb),
+                                 is_done ? "done" : "not taken: " + answer->code);
+                    if (is_done) return self->settle(item);
+                    self->fail(self->pending[branch_key(item.gid, item.branch_id)]);
+                    self->release(item);
+                },
+            .label = to_string(message->verb),
+        });
+    }
+
+    void fail(Attempts& attempts) {
+        ++attempts.failures;
+        attempts.not_before =
+            Steady::now() + recovery::backoff(options.backoff, attempts.failures, random);
+    }
+
+    /// This inquiry is over; the branch keeps its own waiting time.
+    void release(const Branches::InDoubtItem& item) {
+        --pending[branch_key(item.gid, item.branch_id)].in_flight;
+        go_on();
+    }
+
+    void settle(const Branches::InDoubtItem& item) {
+        pending.erase(branch_key(item.gid, item.branch_id));
+        go_on();
+    }
+
+    /// Bounds the memory of waiting times: losing them only asks sooner.
+    void forget_settled() {
+        constexpr std::size_t most_pending = 100'000;
+        if (pending.size() < most_pending) return;
+        std::erase_if(pending, [](const auto& entry) { return entry.second.in_flight == 0; });
+    }
+
+    InquirerOptions options;
+    const Branches& branches;
+    RequestQueue& queue;
+    Clock clock;
+    boost::asio::steady_timer timer;
+    std::map<std::string, std::unique_ptr<http::Client>> clients;
+    std::map<std::string, Attempts> lanes;    // by coordinator
+    std::map<std::string, Attempts> pending;  // by branch: asked and not settled
+    std::mt19937_64 random{std::random_device{}()};
+    std::string after;
+    std::size_t in_flight = 0;
+    bool is_stopped = false;
+};
+
+Inquirer::Inquirer(boost::asio::io_context& io,
+                   InquirerOptions options,
+                   const Branches& branches,
+                   RequestQueue& queue,
+                   Clock clock)
+    : state_(std::make_shared<State>(io, std::move(options), branches, queue, std::move(clock))) {}
+
+Inquirer::~Inquirer() { stop(); }
+
+void Inquirer::start() { state_->look_later(); }
+
+void Inquirer::stop() {
+    state_->is_stopped = true;
+    state_->timer.cancel();
+    for (auto& [id, client] : state_->clients) client->close();
+}
+
+}  // namespace twophase::participants

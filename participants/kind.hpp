@@ -1,0 +1,34 @@
+// What tells one kind of participant from another: its tables, its resource, its own routes.
+#pragma once
+
+#include "http/router.hpp"
+#include "participants/audit.hpp"
+#include "participants/request_queue.hpp"
+#include "participants/resource.hpp"
+
+#include <string>
+#include <vector>
+
+namespace twophase::participants {
+
+/// What a resource's own routes are built from. All of it outlives the router.
+struct Surroundings {
+    http::Router& router;
+    RequestQueue& queue;
+    const Audit& audit;
+    Clock clock;
+    std::string participant;
+};
+
+/// A kind of participant: what tells credit from coupon. One resource serves one store.
+class Kind {
+public:
+    virtual ~Kind() = default;
+    /// Written into the store, which another kind then can't open. A literal.
+    virtual std::string name() const = 0;
+    virtual std::vector<std::string> tables() const = 0;
+    virtual Resource& open(const TableOf& table_of) = 0;
+    virtual void add_routes(const Surroundings& surroundings) = 0;
+};
+
+}  // namespace twophase::participants

@@ -1,0 +1,18 @@
+#include "participants/messages.hpp"
+
+namespace twophase::participants {
+
+const char* to_string(Verb verb) {
+    switch (verb) {
+        case Verb::prepare: return "prepare";
+        case Verb::commit: return "commit";
+        case Verb::rollback: return "rollback";
+        case Verb::execute: return "execute";
+        case Verb::compensate: return "compensate";
+    }
+    return "";
+}
+
+bool begins_work(Verb verb) { return verb == Verb::prepare || verb == Verb::execute; }
+
+}  // namespace twophase::participants

@@ -1,0 +1,306 @@
+#include "participants/program.hpp"
+
+#include "http/problem.hpp"
+#include "http/server.hpp"
+#include "http/settings.hpp"
+#include "participants/branches.hpp"
+#include "participants/contract_routes.hpp"
+#include "participants/inquirer.hpp"
+#include "wal/store.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <iostream>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr int bad_configuration = 2;
+constexpr std::chrono::seconds forget_every{60};
+constexpr std::size_t most_forgotten_at_once = 256;
+constexpr std::chrono::seconds stop_grace{10};
+
+std::int64_t now_in_microseconds() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+http::Response starting() {
+    http::Response response = http::problem(503, "starting", "the store is being opened");
+    response.headers.push_back({"Retry-After", "1"});
+    return response;
+}
+
+http::ServerOptions server_options(const Config& config) {
+    http::ServerOptions options;
+    options.address = config.address;
+    options.port = config.port;
+    options.max_connections = config.max_connections;
+    options.max_body_bytes = config.max_body_bytes;
+    options.body_limit = [direct = config.max_body_bytes,
+                          batch = config.max_batch_bytes](std::string_view path) {
+        return path.starts_with("/v1/branches/") ? batch : direct;
+    };
+    options.allowed_hosts = config.allowed_hosts;
+    return options;
+}
+
+std::set<std::string> ids_of(const std::map<std::string, http::Endpoint>& coordinators) {
+    std::set<std::string> ids;
+    for (const auto& [id, endpoint] : coordinators) ids.insert(id);
+    return ids;
+}
+
+}  // namespace
+
+struct Program::State {
+    State(asio::io_context& the_io,
+          Config with,
+          Kind& the_kind,
+          std::function<void(int)> when_failed)
+        : io(the_io),
+          config(std::move(with)),
+          kind(the_kind),
+          failed(std::move(when_failed)),
+          forget_timer(the_io) {}
+    ~State() {
+        if (opener.joinable()) opener.join();
+    }
+
+    void listen() {
+        server.emplace(io, server_options(config), [this](http::Request request, auto respond) {
+            answer(std::move(request), std::move(respond));
+        });
+        server->start();
+        if (!config.address_file.empty())
+            http::write_address_file(config.address_file, config.address, server->port());
+        spdlog::info("{} listens on {}:{}", config.name, config.address, server->port());
+    }
+
+    void answer(http::Request request, http::Respond respond) {
+        if (request.path == "/livez")
+            respond(http::json_response({{"status", "up"}}));
+        else if (!is_ready)
+            respond(starting());
+        else
+            router(std::move(request), std::move(respond));
+    }
+
+    /// What the store posts after this is gone must not run.
+    wal::Post post() {
+        return [&to = io, weak = std::weak_ptr<bool>(alive)](std::function<void()> function) {
+            asio::post(to, [weak, function = std::move(function)] {
+                if (!weak.expired()) function();
+            });
+        };
+    }
+
+    /// On a thread of its own: opening may take a while, and /livez is answered meanwhile.
+    void open_store() {
+        wal::StoreOptions options;
+        options.directory = config.data;
+        options.kind = kind.name();
+        options.id = config.name;
+        options.tables = branch_tables();
+        std::ranges::copy(kind.tables(), std::back_inserter(options.tables));
+        options.map_bytes = config.map_bytes;
+        options.any_filesystem = config.any_filesystem;
+        opener = std::thread([this, options = std::move(options), to_loop = post()] {
+            try {
+                auto opened = std::make_shared<std::unique_ptr<wal::Store>>(
+                    std::make_unique<wal::Store>(options, to_loop));
+                to_loop([this, opened] { use(std::move(*opened)); });
+            } catch (const wal::StoreError& error) {
+                spdlog::critical("the store can't be opened: {}", error.what());
+                // EINVAL: another's store, a backup, ...: a person has to put it right first.
+                const bool is_set_up_wrong = error.code() == EBUSY || error.code() == EINVAL;
+                to_loop([this, is_set_up_wrong] {
+                    failed(is_set_up_wrong ? bad_configuration : wal::store_failed_exit_code);
+                });
+            } catch (const std::exception& error) {
+                spdlog::critical("the store can't be opened: {}", error.what());
+                to_loop([this] { failed(wal::store_failed_exit_code); });
+            }
+        });
+    }
+
+    void use(std::unique_ptr<wal::Store> opened) {
+        store = std::move(opened);
+        const TableOf table_of = [this](std::string_view name) { return store->table(name); };
+        const Clock clock = [this] {
+            return Moment{.microseconds = now_in_microseconds(),
+                          .running_seconds = store->running_seconds()};
+        };
+        queue.emplace(*store, config.max_in_flight);
+        branches.emplace(Branches::Options{.participant = config.name,
+                                           .coordinators = ids_of(config.coordinators)},
+                         table_of,
+                         kind.open(table_of));
+        add_contract_routes(router, *branches, *queue, clock, config.max_batch_items);
+        kind.add_routes({.router = router,
+                         .queue = *queue,
+                         .audit = branches->audit(),
+                         .clock = clock,
+                         .participant = config.name});
+        router.add("GET", "/readyz", [this](const http::Request&, const http::Respond& respond) {
+            respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
+        });
+        start_inquiries(clock);
+        forget_later(clock);
+        is_ready = true;
+        spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
+    }
+
+    void start_inquiries(const Clock& clock) {
+        InquirerOptions options;
+        options.participant = config.name;
+        options.coordinators = config.coordinators;
+        options.inquire_after = config.inquire_after;
+        options.look_every = std::clamp<std::chrono::milliseconds>(
+            config.inquire_after / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
+        inquirer.emplace(io, std::move(options), *branches, *queue, clock);
+        if (!is_stopping) inquirer->start();
+    }
+
+    void forget_later(const Clock& clock) {
+        forget_timer.expires_after(forget_every);
+        forget_timer.async_wait([this, clock](boost::system::error_code error) {
+            if (error) return;
+            forget(clock);
+            forget_later(clock);
+        });
+    }
+
+    /// Small jobs, one after the other, so that nobody waits long behind them.
+    void forget(const Clock& clock) {
+        const auto retention = static_cast<std::uint64_t>(config.retention.count());
+        const Moment moment = clock();
+        if (is_stopping || moment.running_seconds < retention) return;
+        auto forgotten = std::make_shared<std::size_t>(0);
+        queue->submit({
+            .work =
+                [this, moment, retention, forgotten](wal::Unit& unit) {
+                    *forgotten = branches->forget(unit, moment, retention, most_forgotten_at_once);
+                },
+            .then =
+                [this, clock, forgotten](Fate) {
+                    if (*forgotten == most_forgotten_at_once) forget(clock);
+                },
+            .label = "forget",
+        });
+    }
+
+    void stop(std::function<void()> done) {
+        is_stopping = true;
+        forget_timer.cancel();
+        if (inquirer) inquirer->stop();
+        server->stop(stop_grace, std::move(done));
+    }
+
+    asio::io_context& io;
+    Config config;
+    Kind& kind;
+    std::function<void(int)> failed;
+    asio::steady_timer forget_timer;
+    http::Router router;
+    std::optional<RequestQueue> queue;
+    std::optional<Branches> branches;
+    std::optional<Inquirer> inquirer;
+    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    bool is_ready = false;
+    bool is_stopping = false;
+    // Destroyed before what its last jobs use, and after the server, which hands it no more.
+    std::unique_ptr<wal::Store> store;
+    std::optional<http::Server> server;
+    std::thread opener;
+};
+
+Program::Program(asio::io_context& io, Config config, Kind& kind, std::function<void(int)> failed)
+    : state_(std::make_unique<State>(io, std::move(config), kind, std::move(failed))) {}
+
+Program::~Program() = default;
+
+void Program::start() {
+    state_->listen();
+    state_->open_store();
+}
+
+void Program::stop(std::function<void()> done) { state_->stop(std::move(done)); }
+
+std::uint16_t Program::port() const { return state_->server->port(); }
+
+namespace {
+
+void log_to_stderr(const std::string& name, const std::string& level) {
+    spdlog::set_default_logger(spdlog::stderr_color_mt(name));
+    spdlog::set_level(spdlog::level::from_str(level));
+}
+
+bool asks_for_sample(int argc, const char* const* argv) {
+    return std::any_of(argv, argv + argc, [](std::string_view argument) {
+        return argument == "--print-sample-config";
+    });
+}
+
+int serve(Kind& kind, Config config) {
+    asio::io_context io(1);
+    int exit_code = 0;
+    Program program(io, std::move(config), kind, [&](int code) {
+        exit_code = code;
+        io.stop();
+    });
+    asio::signal_set signals(io, SIGTERM, SIGINT);
+    signals.async_wait([&](boost::system::error_code error, int) {
+        if (error) return;
+        spdlog::info("stopping");
+        program.stop([&io] { io.stop(); });
+    });
+    try {
+        program.start();
+    } catch (const std::exception& error) {
+        spdlog::critical("{}", error.what());
+        return bad_configuration;
+    }
+    io.run();
+    return exit_code;
+}
+
+}  // namespace
+
+int run_program(Kind& kind, Config defaults, int argc, const char* const* argv) {
+    Config config = std::move(defaults);
+    const std::vector<http::Setting> settings = settings_of(config);
+    if (asks_for_sample(argc, argv)) {
+        std::cout << http::sample_file(settings);
+        return 0;
+    }
+    const std::string name = kind.name() + "-participant";
+    const http::CommandLine line{.argc = argc,
+                                 .argv = argv,
+                                 .program = name,
+                                 .about = "Takes part in transactions with " + kind.name() +
+                                          "s; --print-sample-config prints a settings file."};
+    if (const auto code = http::load_settings(settings, line)) return *code;
+    log_to_stderr(name, config.log_level);
+    if (const std::string fault = check(config); !fault.empty()) {
+        spdlog::critical("{}", fault);
+        return bad_configuration;
+    }
+    return serve(kind, std::move(config));
+}
+
+}  // namespace twophase::participants

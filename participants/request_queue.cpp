@@ -1,0 +1,51 @@
+#include "participants/request_queue.hpp"
+
+#include "participants/record.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <utility>
+
+namespace twophase::participants {
+
+void RequestQueue::submit(std::vector<Piece> pieces) {
+    std::vector<wal::Job> jobs;
+    jobs.reserve(pieces.size());
+    for (Piece& piece : pieces) jobs.push_back(job_of(std::move(piece)));
+    in_flight_ += jobs.size();
+    store_.submit(std::move(jobs));
+}
+
+void RequestQueue::submit(Piece piece) {
+    std::vector<Piece> pieces;
+    pieces.push_back(std::move(piece));
+    submit(std::move(pieces));
+}
+
+wal::Job RequestQueue::job_of(Piece piece) {
+    auto is_damaged = std::make_shared<bool>(false);
+    wal::Job job;
+    job.work = [work = std::move(piece.work), is_damaged](wal::Unit& unit) {
+        try {
+            *is_damaged = false;
+            work(unit);
+        } catch (const DamagedRecord& damage) {
+            spdlog::error("a request was not carried out: {}", damage.what());
+            *is_damaged = true;
+            throw wal::BuildsOnRefused{};  // the store's word for: write nothing for this job
+        }
+    };
+    job.then = [this, then = std::move(piece.then), is_damaged](wal::Written written) {
+        --in_flight_;
+        if (*is_damaged)
+            then(Fate::damaged);
+        else
+            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);
+    };
+    job.is_new_work = piece.is_new_work;
+    job.label = piece.label;
+    return job;
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,55 @@
+// Takes requests into the store's batches: bounded, all or nothing each, answered once durable.
+#pragma once
+
+#include "participants/messages.hpp"
+#include "wal/store.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace twophase::participants {
+
+/// What became of a piece of work.
+enum class Fate {
+    durable,
+    no_room,  // refused for want of space in the store, nothing written
+    damaged,  // met a record that isn't what was written; nothing written, logged
+};
+
+/// One request's reads, checks and writes.
+struct Piece {
+    std::function<void(wal::Unit&)> work;  // on the writer's thread, perhaps twice; may throw
+    std::function<void(Fate)> then;        // on the loop, once; not called after a failed commit
+    bool is_new_work = false;
+    const char* label = "";  // of the crash points, a literal
+};
+
+/// Belongs to the loop's thread.
+class RequestQueue {
+public:
+    RequestQueue(wal::Store& store, std::size_t most_in_flight)
+        : store_(store), most_in_flight_(most_in_flight) {}
+
+    /// New work is refused before it is written when this many requests wait; what ends work may
+    /// use as much again, so that a flood of prepares doesn't hold back their commits.
+    bool has_space(bool is_new_work, std::size_t pieces = 1) const {
+        return in_flight_ + pieces <= (is_new_work ? most_in_flight_ : 2 * most_in_flight_);
+    }
+
+    /// All pieces go into the queue together, so they share a batch as a rule.
+    void submit(std::vector<Piece> pieces);
+    void submit(Piece piece);
+
+    std::size_t in_flight() const { return in_flight_; }
+    wal::Store& store() { return store_; }
+
+private:
+    wal::Job job_of(Piece piece);
+
+    wal::Store& store_;
+    std::size_t most_in_flight_;
+    std::size_t in_flight_ = 0;
+};
+
+}  // namespace twophase::participants

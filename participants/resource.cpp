@@ -1,0 +1,35 @@
+#include "participants/resource.hpp"
+
+namespace twophase::participants {
+
+Refusal invalid_payload(std::string_view field, std::string_view expected) {
+    const std::string path = field.empty() ? "payload" : "payload." + std::string(field);
+    return {.status = 422,
+            .code = "invalid-payload",
+            .reason = "",
+            .message = path + ": expected " + std::string(expected),
+            .field = path};
+}
+
+Refusal unknown_operation(std::string_view operation) {
+    return {.status = 422,
+            .code = "unknown-operation",
+            .reason = "",
+            .message = "this participant has no operation \"" + std::string(operation) + "\"",
+            .field = "operation"};
+}
+
+Refusal refused(std::string_view reason, std::string_view message) {
+    Refusal refusal;
+    refusal.reason = reason;
+    refusal.message = message;
+    return refusal;
+}
+
+Refusal cannot_compensate(std::string_view reason, std::string_view message) {
+    Refusal refusal = refused(reason, message);
+    refusal.code = "cannot_compensate";
+    return refusal;
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,131 @@
+#include "participants/wire.hpp"
+
+#include "http/problem.hpp"
+
+#include <limits>
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+using http::Fields;
+using http::Json;
+
+constexpr const char* id_characters = "A-Za-z0-9_-";
+constexpr Fields::Text gid_rule{.min_bytes = 16, .max_bytes = 64, .allowed = id_characters};
+constexpr Fields::Text id_rule{.min_bytes = 1, .max_bytes = 64, .allowed = id_characters};
+constexpr Fields::Text business_rule{.min_bytes = 0, .max_bytes = 128, .allowed = nullptr};
+constexpr Fields::Text origin_rule{.min_bytes = 0, .max_bytes = 256, .allowed = nullptr};
+
+Origin read_origin(Fields& message) {
+    Origin origin;
+    const Json* json = message.optional_object("origin");
+    if (json == nullptr) return origin;
+    Fields fields(*json, message.path_of("origin"));
+    origin.ip = fields.optional_text("ip", origin_rule).value_or("");
+    origin.request_id = fields.optional_text("request_id", origin_rule).value_or("");
+    origin.actor = fields.optional_text("actor", origin_rule).value_or("");
+    if (fields.error()) message.fail(*fields.error());
+    return origin;
+}
+
+void read_beginning(Fields& fields, Message& message) {
+    message.operation = fields.text("operation", {.max_bytes = 64, .allowed = "A-Za-z0-9_.-"});
+    message.business_code = fields.optional_text("business_code", business_rule).value_or("");
+    message.business_id = fields.optional_text("business_id", business_rule).value_or("");
+    if (const Json* payload = fields.object("payload")) message.payload = http::dump(*payload);
+    fields.optional_integer("retry_count", 0, std::numeric_limits<std::int32_t>::max());
+    fields.optional_integer("max_retries", 0, std::numeric_limits<std::int32_t>::max());
+}
+
+void read_by_verb(Fields& fields, Message& message) {
+    switch (message.verb) {
+        case Verb::prepare:
+        case Verb::execute: read_beginning(fields, message); break;
+        case Verb::commit:
+        case Verb::rollback:
+            message.prepare_id = fields.optional_text("prepare_id", {.max_bytes = 256});
+            break;
+        case Verb::compensate:
+            if (const Json* reason = fields.optional_object("reason"))
+                message.reason = http::dump(*reason);
+            break;
+    }
+}
+
+/// An id for the answer's echo, even where the message as a whole is refused.
+std::string readable_id(const Json& json, const char* name, Fields::Text rule) {
+    return Fields(json).optional_text(name, rule).value_or("");
+}
+
+Json ids(const Message& message) {
+    return {{"gid", message.gid}, {"branch_id", message.branch_id}};
+}
+
+Json success(const Message& message, const Answer& answer) {
+    Json body = ids(message);
+    if (!answer.vote.empty()) body["vote"] = answer.vote;
+    if (!answer.state.empty()) body["state"] = answer.state;
+    if (!answer.prepare_id.empty()) body["prepare_id"] = answer.prepare_id;
+    if (!answer.result.empty()) body["result"] = Json::parse(answer.result);
+    return body;
+}
+
+http::Response failure(const Message& message, const Answer& answer) {
+    Json more = ids(message);
+    more["message"] = answer.message;
+    if (!answer.reason.empty()) more["reason"] = answer.reason;
+    if (!answer.field.empty()) more["field"] = answer.field;
+    http::Response response =
+        http::problem(answer.status, answer.code, answer.message, std::move(more));
+    if (answer.status == 503) response.headers.push_back({"Retry-After", "1"});
+    return response;
+}
+
+}  // namespace
+
+ReadMessage read_message(Verb verb, const Json& json) {
+    ReadMessage read;
+    Message& message = read.message;
+    message.verb = verb;
+    // Unknown members are left alone: a newer coordinator may say more than we know.
+    Fields fields(json);
+    message.gid = fields.text("gid", gid_rule);
+    message.branch_id = fields.text("branch_id", id_rule);
+    message.participant = fields.text("participant", id_rule);
+    message.coordinator = fields.text("coordinator", id_rule);
+    message.epoch = static_cast<std::uint64_t>(
+        fields.integer("epoch", 0, std::numeric_limits<std::int64_t>::max()));
+    message.low_water =
+        fields
+            .optional_text("low_water", {.min_bytes = 0, .max_bytes = 64, .allowed = id_characters})
+            .value_or("");
+    message.origin = read_origin(fields);
+    read_by_verb(fields, message);
+    if (const auto& error = fields.error()) {
+        message.gid = readable_id(json, "gid", gid_rule);
+        message.branch_id = readable_id(json, "branch_id", id_rule);
+        Answer refusal;
+        refusal.status = 400;
+        refusal.code = "invalid-field";
+        refusal.field = error->field;
+        refusal.message = error->field.empty() ? "expected " + error->expected
+                                               : error->field + ": expected " + error->expected;
+        read.refusal = std::move(refusal);
+    }
+    return read;
+}
+
+http::Response to_response(const Message& message, const Answer& answer) {
+    return answer.status == 200 ? http::json_response(success(message, answer))
+                                : failure(message, answer);
+}
+
+Json to_item(const Message& message, const Answer& answer) {
+    Json item = answer.status == 200 ? success(message, answer)
+                                     : Json::parse(failure(message, answer).body);
+    item["status"] = answer.status;
+    return item;
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,26 @@
+// The contract's JSON: messages in, answers out. Included by .cpp files only.
+#pragma once
+
+#include "http/json.hpp"
+#include "http/message.hpp"
+#include "participants/messages.hpp"
+
+#include <optional>
+
+namespace twophase::participants {
+
+/// Reads one message. An Answer instead is the refusal of a message that is none, and `gid` and
+/// `branch_id` then hold what could be read of them.
+struct ReadMessage {
+    Message message;
+    std::optional<Answer> refusal;
+};
+ReadMessage read_message(Verb verb, const http::Json& json);
+
+/// A single answer on the wire: JSON, or a problem document.
+http::Response to_response(const Message& message, const Answer& answer);
+
+/// The answer as an item of an array: the same members and "status".
+http::Json to_item(const Message& message, const Answer& answer);
+
+}  // namespace twophase::participants

@@ -1,0 +1,332 @@
+#include "participants/branches.hpp"
+
+#include "tests/participants/credit_bench.hpp"
+
+#include <gtest/gtest.h>
+
+namespace twophase::participants {
+namespace {
+
+using testing::credit_payload;
+using testing::CreditBench;
+using testing::gid;
+using testing::text;
+using testing::whole;
+
+constexpr Verb all_verbs[] = {
+    Verb::prepare, Verb::commit, Verb::rollback, Verb::execute, Verb::compensate};
+
+struct Row {
+    const char* name;
+    std::vector<Verb> history;  // what brings a branch into the state
+    const char* answers[5];     // to each verb, in the order of all_verbs
+};
+
+// clang-format off
+const Row rows[] = {
+    {"unknown", {},
+     {"200 prepared", "404 never_prepared", "200 rolled_back", "200 executed", "200 compensated"}},
+    {"prepared", {Verb::prepare},
+     {"200 prepared", "200 committed", "200 rolled_back", "422 wrong-verb", "422 wrong-verb"}},
+    {"committed", {Verb::prepare, Verb::commit},
+     {"200 prepared", "200 committed", "409 already_committed", "422 wrong-verb", "422 wrong-verb"}},
+    {"rolled back", {Verb::prepare, Verb::rollback},
+     {"409 already_rolled_back", "409 already_rolled_back", "200 rolled_back", "409 already_rolled_back", "422 wrong-verb"}},
+    {"rolled back before it began", {Verb::rollback},
+     {"409 already_rolled_back", "409 already_rolled_back", "200 rolled_back", "409 already_rolled_back", "422 wrong-verb"}},
+    {"executed", {Verb::execute},
+     {"422 wrong-verb", "422 wrong-verb", "422 wrong-verb", "200 executed", "200 compensated"}},
+    {"compensated", {Verb::execute, Verb::compensate},
+     {"409 already_rolled_back", "422 wrong-verb", "422 wrong-verb", "409 already_rolled_back", "200 compensated"}},
+    {"compensated before it began", {Verb::compensate},
+     {"409 already_rolled_back", "422 wrong-verb", "422 wrong-verb", "409 already_rolled_back", "200 compensated"}},
+};
+// clang-format on
+
+TEST(BranchesTest, AnswersEveryVerbInEveryState) {
+    for (const Row& row : rows) {
+        for (int i = 0; i < 5; ++i) {
+            CreditBench bench;
+            for (const Verb verb : row.history) bench.send(verb, gid(1));
+            EXPECT_EQ(text(bench.send(all_verbs[i], gid(1))), row.answers[i])
+                << row.name << ", " << to_string(all_verbs[i]);
+        }
+    }
+}
+
+TEST(BranchesTest, RepeatsAYesWithoutChangingAnythingOrAuditingItAgain) {
+    for (const Row& row : rows) {
+        for (const Verb verb : all_verbs) {
+            CreditBench bench;
+            for (const Verb before : row.history) bench.send(before, gid(1));
+            const Answer first = bench.send(verb, gid(1));
+            const auto account = bench.account();
+            const std::size_t audited = bench.audited();
+            const Answer again = bench.send(verb, gid(1));
+            EXPECT_EQ(whole(again), whole(first)) << row.name << ", " << to_string(verb);
+            EXPECT_EQ(bench.account().version, account.version);
+            EXPECT_EQ(bench.audited(), audited + (first.status == 200 ? 0 : 1));
+        }
+    }
+}
+
+TEST(BranchesTest, RepeatsTheFirstAnswerAlsoAfterTheCommit) {
+    CreditBench bench;
+    const Answer first = bench.send(Verb::prepare, gid(1));
+    bench.send(Verb::commit, gid(1));
+    EXPECT_EQ(whole(bench.send(Verb::prepare, gid(1))), whole(first));
+}
+
+TEST(BranchesTest, KeepsBranchesOfOneTransactionApart) {
+    CreditBench bench;
+    Message second = CreditBench::of(Verb::prepare, gid(1), 20);
+    second.branch_id = "2";
+    bench.send(Verb::prepare, gid(1), 30);
+    bench.send(second);
+    EXPECT_EQ(bench.account().frozen, 50);
+}
+
+TEST(BranchesTest, RefusesAnotherPayloadForAKnownBranch) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1), 30);
+    EXPECT_EQ(text(bench.send(Verb::prepare, gid(1), 31)), "422 payload-changed");
+    Message other = CreditBench::of(Verb::prepare, gid(1), 30);
+    other.operation = "add_credits";
+    EXPECT_EQ(text(bench.send(other)), "422 payload-changed");
+    EXPECT_EQ(bench.account().frozen, 30);
+}
+
+TEST(BranchesTest, ARefusalBindsNobody) {
+    CreditBench bench(100);
+    EXPECT_EQ(text(bench.send(Verb::prepare, gid(1), 150)), "409 insufficient_credits");
+    bench.send(Verb::rollback, gid(2));
+    EXPECT_EQ(text(bench.send(Verb::prepare, gid(1), 50)), "200 prepared");
+}
+
+TEST(BranchesTest, ComparesARepeatByPayloadNotByEpochOrOrigin) {
+    CreditBench bench;
+    const Answer first = bench.send(Verb::prepare, gid(1));
+    Message again = CreditBench::of(Verb::prepare, gid(1));
+    again.epoch = 7;
+    again.origin.request_id = "another";
+    EXPECT_EQ(whole(bench.send(again)), whole(first));
+}
+
+TEST(BranchesTest, RefusesALowerEpochForEveryVerbAndKeepsTheHighest) {
+    for (const Verb verb : all_verbs) {
+        CreditBench bench;
+        Message newer = CreditBench::of(Verb::prepare, gid(1));
+        newer.epoch = 5;
+        bench.send(newer);
+        Message older = CreditBench::of(verb, gid(1));
+        older.epoch = 4;
+        EXPECT_EQ(text(bench.send(older)), "409 stale_epoch") << to_string(verb);
+        EXPECT_EQ(bench.account().frozen, 30);
+    }
+}
+
+TEST(BranchesTest, CountsEpochsOfEachCoordinatorAlone) {
+    CreditBench bench;
+    Message newer = CreditBench::of(Verb::prepare, gid(1));
+    newer.epoch = 5;
+    bench.send(newer);
+    Message other = CreditBench::of(Verb::prepare, gid(2));
+    other.coordinator = "second";
+    EXPECT_EQ(text(bench.send(other)), "200 prepared");
+}
+
+TEST(BranchesTest, RefusesWorkOfACoordinatorThatItCannotAskButTakesItsEnds) {
+    CreditBench bench;
+    for (const Verb verb : all_verbs) {
+        Message stranger = CreditBench::of(verb, gid(1));
+        stranger.coordinator = "stranger";
+        const std::string expected = begins_work(verb)        ? "403 unknown-coordinator"
+                                     : verb == Verb::commit   ? "404 never_prepared"
+                                     : verb == Verb::rollback ? "200 rolled_back"
+                                                              : "422 wrong-verb";
+        EXPECT_EQ(text(bench.send(stranger)), expected) << to_string(verb);
+    }
+}
+
+TEST(BranchesTest, RefusesAnotherCoordinatorsCommit) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1));
+    Message foreign = CreditBench::of(Verb::commit, gid(1));
+    foreign.coordinator = "second";
+    EXPECT_EQ(text(bench.send(foreign)), "422 wrong-coordinator");
+    EXPECT_EQ(bench.account().frozen, 30);
+}
+
+TEST(BranchesTest, RefusesAMessageForAnotherParticipant) {
+    CreditBench bench;
+    Message wrong = CreditBench::of(Verb::prepare, gid(1));
+    wrong.participant = "coupon";
+    EXPECT_EQ(text(bench.send(wrong)), "422 wrong-participant");
+}
+
+TEST(BranchesTest, RefusesAWrongPrepareId) {
+    CreditBench bench;
+    const std::string right = bench.send(Verb::prepare, gid(1)).prepare_id;
+    for (const Verb verb : {Verb::commit, Verb::rollback}) {
+        Message wrong = CreditBench::of(verb, gid(1));
+        wrong.prepare_id = "credit-999";
+        EXPECT_EQ(text(bench.send(wrong)), "422 wrong-prepare-id");
+    }
+    Message commit = CreditBench::of(Verb::commit, gid(1));
+    commit.prepare_id = right;
+    EXPECT_EQ(text(bench.send(commit)), "200 committed");
+}
+
+TEST(BranchesTest, ARollbackOfWhatNeverBeganFitsAnyPrepareId) {
+    CreditBench bench;
+    Message rollback = CreditBench::of(Verb::rollback, gid(1));
+    rollback.prepare_id = "credit-1";
+    EXPECT_EQ(text(bench.send(rollback)), "200 rolled_back");
+    EXPECT_EQ(text(bench.send(rollback)), "200 rolled_back");
+}
+
+// --- forgetting ---
+
+constexpr std::uint64_t retention = 1'000;
+
+std::size_t forget(CreditBench& bench, std::size_t limit = 100) {
+    return bench.store.in_unit([&](wal::Unit& unit) {
+        return bench.branches.forget(unit, bench.moment, retention, limit);
+    });
+}
+
+void tell_low_water(CreditBench& bench, int low_water) {
+    Message message = CreditBench::of(Verb::rollback, gid(9'000));
+    message.low_water = gid(low_water);
+    bench.send(message);
+}
+
+TEST(ForgettingTest, ForgetsWhatIsBelowTheMarkAndOldEnough) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1));
+    bench.send(Verb::commit, gid(1));
+    bench.send(Verb::rollback, gid(2));
+    bench.send(Verb::execute, gid(3), 10);
+    tell_low_water(bench, 4);
+    bench.moment.running_seconds += retention;
+    EXPECT_EQ(forget(bench), 0U) << "not older than the retention yet";
+    bench.moment.running_seconds += 1;
+    EXPECT_EQ(forget(bench), 3U);
+    for (int n = 1; n <= 3; ++n) {
+        EXPECT_EQ(text(bench.send(Verb::prepare, gid(n))), "409 too_late");
+        EXPECT_EQ(text(bench.send(Verb::execute, gid(n))), "409 too_late");
+        EXPECT_EQ(text(bench.send(Verb::commit, gid(n))), "404 never_prepared");
+        EXPECT_EQ(text(bench.send(Verb::rollback, gid(n))), "200 rolled_back");
+    }
+    EXPECT_EQ(text(bench.send(Verb::prepare, gid(4))), "200 prepared");
+}
+
+TEST(ForgettingTest, KeepsWhatIsAtTheMarkOrAbove) {
+    CreditBench bench;
+    bench.send(Verb::rollback, gid(1));
+    bench.send(Verb::rollback, gid(2));
+    tell_low_water(bench, 2);
+    bench.moment.running_seconds += 2 * retention;
+    EXPECT_EQ(forget(bench), 1U);
+    EXPECT_EQ(text(bench.send(Verb::prepare, gid(2))), "409 already_rolled_back");
+}
+
+TEST(ForgettingTest, ForgetsNothingWithoutAMark) {
+    CreditBench bench;
+    bench.send(Verb::rollback, gid(1));
+    bench.moment.running_seconds += 2 * retention;
+    EXPECT_EQ(forget(bench), 0U);
+}
+
+TEST(ForgettingTest, NeverForgetsABranchInDoubt) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1));
+    tell_low_water(bench, 100);
+    bench.moment.running_seconds += 2 * retention;
+    EXPECT_EQ(forget(bench), 0U);
+    EXPECT_EQ(text(bench.send(Verb::commit, gid(1))), "200 committed");
+}
+
+TEST(ForgettingTest, TakesSmallSteps) {
+    CreditBench bench;
+    for (int n = 1; n <= 5; ++n) bench.send(Verb::rollback, gid(n));
+    tell_low_water(bench, 100);
+    bench.moment.running_seconds += 2 * retention;
+    EXPECT_EQ(forget(bench, 2), 2U);
+    EXPECT_EQ(forget(bench, 2), 2U);
+    EXPECT_EQ(forget(bench, 2), 1U);
+}
+
+TEST(ForgettingTest, IgnoresAMarkAboveTheMessagesOwnTransaction) {
+    CreditBench bench;
+    bench.send(Verb::rollback, gid(1));
+    Message wrong = CreditBench::of(Verb::rollback, gid(2));
+    wrong.low_water = gid(50);
+    bench.send(wrong);
+    bench.moment.running_seconds += 2 * retention;
+    EXPECT_EQ(forget(bench), 0U);
+}
+
+// --- those in doubt ---
+
+std::string listed(CreditBench& bench, const Branches::InDoubtFilter& filter) {
+    std::string text;
+    const auto page = bench.branches.in_doubt(bench.store.batch(), filter);
+    for (const auto& item : page.items)
+        text += std::to_string(std::stoi(item.gid.substr(24))) + "/" + item.branch_id + " ";
+    return text + (page.next.empty() ? "end" : "more");
+}
+
+TEST(InDoubtTest, ListsPreparedBranchesUntilTheyEnd) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1), 1);
+    bench.send(Verb::prepare, gid(2), 1);
+    bench.send(Verb::prepare, gid(3), 1);
+    bench.send(Verb::execute, gid(4), 1);
+    bench.send(Verb::commit, gid(1));
+    bench.send(Verb::rollback, gid(2));
+    EXPECT_EQ(listed(bench, {}), "3/1 end");
+}
+
+TEST(InDoubtTest, FiltersByCoordinatorAndAge) {
+    CreditBench bench;
+    bench.moment.microseconds = 1'000;
+    bench.send(Verb::prepare, gid(1), 1);
+    Message other = CreditBench::of(Verb::prepare, gid(2), 1);
+    other.coordinator = "second";
+    bench.send(other);
+    bench.moment.microseconds = 2'000;
+    bench.send(Verb::prepare, gid(3), 1);
+    EXPECT_EQ(listed(bench, {.coordinator = "main"}), "1/1 3/1 end");
+    EXPECT_EQ(listed(bench, {.coordinator = "second"}), "2/1 end");
+    EXPECT_EQ(listed(bench, {.prepared_before = 2'000}), "1/1 2/1 end");
+}
+
+TEST(InDoubtTest, Pages) {
+    CreditBench bench;
+    for (int n = 1; n <= 5; ++n) bench.send(Verb::prepare, gid(n), 1);
+    Branches::InDoubtFilter filter{.limit = 2};
+    EXPECT_EQ(listed(bench, filter), "1/1 2/1 more");
+    filter.after = bench.branches.in_doubt(bench.store.batch(), filter).next;
+    EXPECT_EQ(listed(bench, filter), "3/1 4/1 more");
+    filter.after = bench.branches.in_doubt(bench.store.batch(), filter).next;
+    EXPECT_EQ(listed(bench, filter), "5/1 end");
+}
+
+// --- damage ---
+
+TEST(BranchesTest, ADamagedRecordStopsItsOwnBranchAlone) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1), 10);
+    bench.send(Verb::prepare, gid(2), 10);
+    const wal::Table branches = bench.store.table_of()("branches");
+    const std::string key = branch_key(gid(1), "1");
+    std::string bytes(*bench.store.batch().get(branches, key));
+    bytes[bytes.size() / 2] ^= 1;
+    bench.store.batch().put(branches, key, bytes);
+    EXPECT_THROW(bench.send(Verb::commit, gid(1)), DamagedRecord);
+    EXPECT_EQ(text(bench.send(Verb::commit, gid(2))), "200 committed");
+}
+
+}  // namespace
+}  // namespace twophase::participants
