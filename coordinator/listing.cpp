@@ -19,6 +19,8 @@ constexpr std::size_t largest_page = 500;
 constexpr std::size_t log_page = 200;
 constexpr std::size_t most_looked_at = 5'000;  // in one request: it shares the loop with payments
 
+bool is_over(const std::string& state) { return state == "committed" || state == "rolled_back"; }
+
 struct Filter {
     std::string state;
     std::string participant;
@@ -28,7 +30,8 @@ struct Filter {
     std::size_t limit = 100;
 
     bool admits(const View& view) const {
-        if (!state.empty() && view.state != state) return false;
+        if (state == "unfinished" && is_over(view.state)) return false;
+        if (!state.empty() && state != "unfinished" && view.state != state) return false;
         if (participant.empty() && business_code.empty() && business_id.empty()) return true;
         if (view.started == nullptr) return false;
         if (!business_code.empty() && view.started->key.code != business_code) return false;
@@ -48,11 +51,12 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
                                                  "compensating",
                                                  "committed",
                                                  "rolled_back",
-                                                 "needs_attention"};
+                                                 "needs_attention",
+                                                 "unfinished"};
     for (const auto& [name, value] : request.query) {
         if (name == "state") {
             if (!states.contains(value))
-                return http::problem({name, "one of the states of a transaction"});
+                return http::problem({name, "one of the states of a transaction, or unfinished"});
             filter.state = value;
         } else if (name == "participant") {
             filter.participant = value;
@@ -75,8 +79,7 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
 }
 
 bool is_only_live(const std::string& state) {
-    return !state.empty() && state != "committed" && state != "rolled_back" &&
-           state != "needs_attention";
+    return !state.empty() && !is_over(state) && state != "needs_attention";
 }
 
 /// Merges the core's transactions and the log's, both newest first.

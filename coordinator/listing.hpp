@@ -6,8 +6,9 @@
 
 namespace twophase::coordinator {
 
-/// {items, next}: query state, participant, business_code, business_id, before (a gid), limit
-/// (1 to 500, 100). A page may hold fewer items than exist: go on at `next` until it is null.
+/// {items, next}: query state (or "unfinished": all but the ended), participant, business_code,
+/// business_id, before (a gid), limit (1 to 500, 100). A page may hold fewer items than exist: go
+/// on at `next` until it is null.
 http::Response list_transactions(const Service& service, const http::Request& request);
 
 }  // namespace twophase::coordinator

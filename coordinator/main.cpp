@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <string_view>
 #include <thread>
 
 namespace twophase::coordinator {
@@ -102,12 +103,17 @@ private:
 
 int run(int argc, const char* const* argv) {
     Config config;
+    if (argc == 2 && std::string_view(argv[1]) == "--print-sample-config") {
+        std::cout << http::sample_file(settings(config));
+        return 0;
+    }
     const auto end = http::load_settings(
         settings(config),
         {.argc = argc,
          .argv = argv,
          .program = "coordinator",
-         .about = "Commits or rolls back global transactions across participants."});
+         .about = "Commits or rolls back global transactions across participants; "
+                  "--print-sample-config prints every setting."});
     if (end) return *end;
     if (const std::string wrong = check(config); !wrong.empty()) {
         std::cerr << "coordinator: " << wrong << "\n";

@@ -42,6 +42,8 @@ std::optional<Response> read_resolve(const http::Request& request, Asked& asked)
     return std::nullopt;
 }
 
+}  // namespace
+
 Response refused(ResolveRefusal refusal, const Gid& gid) {
     const Json about{{"gid", to_text(gid)}};
     switch (refusal) {
@@ -73,6 +75,8 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
                 about);
     }
 }
+
+namespace {
 
 std::string who_asks(const http::Request& request) {
     const std::string actor(request.header("X-Actor").substr(0, 128));

@@ -13,6 +13,8 @@ namespace twophase::coordinator {
 
 http::Response bad_gid();
 http::Response unknown_gid(const Gid& gid);
+/// Why a person's decision can't be carried out; `refusal` is not none.
+http::Response refused(ResolveRefusal refusal, const Gid& gid);
 /// A whole number from 1 to `most`.
 std::optional<std::size_t> parse_limit(const std::string& text, std::size_t most);
 

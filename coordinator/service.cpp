@@ -1,5 +1,6 @@
 #include "coordinator/service.hpp"
 
+#include "coordinator/log_entries.hpp"
 #include "coordinator/protocol/describe.hpp"
 #include "coordinator/record_codec.hpp"
 #include "wal/crash_point.hpp"
@@ -33,20 +34,6 @@ std::int64_t wall_microseconds() {
 }
 
 std::uint64_t wall_milliseconds() { return static_cast<std::uint64_t>(wall_microseconds()) / 1000; }
-
-wal::BusinessKey to_wal(const BusinessKey& key) { return {key.code, key.id, key.attempt}; }
-
-wal::Entry to_entry(const Append& append, std::int64_t at) {
-    wal::Entry entry{.gid = gid_of(append.record),
-                     .n = append.n,
-                     .payload = encode(append.record, at),
-                     .starts = std::nullopt,
-                     .finishes = std::holds_alternative<Finished>(append.record),
-                     .label = name_of(append.record)};
-    if (const auto* started = std::get_if<Started>(&append.record))
-        entry.starts = {to_wal(started->key), started->gid, started->fingerprint};
-    return entry;
-}
 
 wal::LogOptions log_options(const Config& config) {
     wal::LogOptions options;
@@ -166,6 +153,8 @@ void Service::start() {
         },
         pushed_ceiling_);
 }
+
+void Service::look() { core_.resume(now(), restored_below_); }
 
 void Service::stop() {
     is_stopped_ = true;

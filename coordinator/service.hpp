@@ -80,6 +80,9 @@ public:
     void open();
     /// Resumes what a crash interrupted and begins to work. On the loop.
     void start();
+    /// Instead of start(): takes up what open() folded and carries nothing out, so that a tool can
+    /// look at the log of a coordinator that does not run.
+    void look();
     /// Sends nothing more; live transactions go on at the next start.
     void stop();
     bool is_ready() const { return is_ready_; }

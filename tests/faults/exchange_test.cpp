@@ -1,0 +1,186 @@
+// The three programs under ordinary load, and their orderly end.
+#include "http/client.hpp"
+#include "tests/faults/books.hpp"
+#include "tests/faults/fleet.hpp"
+#include "tests/faults/load.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+namespace twophase::faults {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ExchangeTest : public testing::Test {
+protected:
+    void SetUp() override {
+        fleet_.start_all();
+        open_books(fleet_);
+    }
+    Json submit(const Json& request) {
+        return ask_json(fleet_.coordinator, "POST", "/v1/transactions", request);
+    }
+    static Json exchange(const std::string& id, const std::string& user = "u0") {
+        return Load::request_of({.business_id = id, .user = user, .price = 10});
+    }
+    Fleet fleet_;
+};
+
+TEST_F(ExchangeTest, ManyClientsAtOnceAndThenAnOrderlyEnd) {
+    Load load(fleet_.coordinator, {.clients = 64, .most_exchanges = 500});
+    load.start();
+    EXPECT_TRUE(eventually(120s, [&] { return load.answered() == 500; }));
+    EXPECT_TRUE(load.finish(30s));
+    expect_quiet(fleet_, 30s);
+    const Outcomes outcomes = expect_books_agree(fleet_, load.exchanges());
+    EXPECT_EQ(outcomes.commits, 400U);
+    EXPECT_EQ(outcomes.rollbacks, 100U);
+    // A sanitizer's finding would show in the exit code.
+    for (Program* program : {&fleet_.coordinator, &fleet_.credit, &fleet_.coupon})
+        EXPECT_EQ(program->terminate().exit_code, 0) << program->log_tail();
+}
+
+TEST_F(ExchangeTest, ARepeatHearsTheFirstOutcomeAndAnotherRequestIsRefused) {
+    const Json first = submit(exchange("order-1"));
+    EXPECT_EQ(first["state"], "committed");
+    EXPECT_EQ(first["idempotent"], false);
+    const Json again = submit(exchange("order-1"));
+    EXPECT_EQ(again["idempotent"], true);
+    EXPECT_EQ(again["gid"], first["gid"]);
+    EXPECT_EQ(again["branches"], first["branches"]);
+    const auto changed =
+        ask(fleet_.coordinator, "POST", "/v1/transactions", exchange("order-1", "u1"));
+    EXPECT_EQ(changed.status, 422U) << changed.body;
+    EXPECT_EQ(Json::parse(changed.body)["code"], "business-key-reused");
+}
+
+TEST_F(ExchangeTest, ARepeatHearsTheSameAfterARestartOfTheCoordinator) {
+    const Json committed = submit(exchange("order-1"));
+    const Json refused = submit(exchange("order-2", "poor"));
+    EXPECT_EQ(refused["decision"], "rollback");
+    EXPECT_EQ(refused["refused_code"], "insufficient_credits");
+    fleet_.coordinator.kill();
+    fleet_.start_all();
+    expect_quiet(fleet_, 30s);
+    const Json again = submit(exchange("order-1"));
+    EXPECT_EQ(again["gid"], committed["gid"]);
+    EXPECT_EQ(again["branches"], committed["branches"]);
+    const Json refused_again = submit(exchange("order-2", "poor"));
+    EXPECT_EQ(refused_again["gid"], refused["gid"]);
+    EXPECT_EQ(refused_again["refused_code"], "insufficient_credits");
+}
+
+TEST_F(ExchangeTest, TheNextAttemptGoesThroughAfterToppingUpAndALateCopyDoesNot) {
+    Json request = exchange("order-1", "poor");
+    EXPECT_EQ(submit(request)["decision"], "rollback");
+    ask_json(fleet_.credit,
+             "POST",
+             "/v1/accounts/poor/points/grant",
+             {{"amount", 100}, {"business_code", "test"}, {"business_id", "top-up"}});
+    request["attempt"] = 2;
+    const Json second = submit(request);
+    EXPECT_EQ(second["state"], "committed") << second;
+    request["attempt"] = 1;
+    EXPECT_EQ(submit(request)["decision"], "rollback");
+    request["attempt"] = 3;
+    EXPECT_EQ(ask(fleet_.coordinator, "POST", "/v1/transactions", request).status, 409U);
+    EXPECT_EQ(ask_json(fleet_.credit, "GET", "/v1/accounts/poor/points")["balance"], 90);
+}
+
+TEST_F(ExchangeTest, OneBusinessKeyAtOnceFromManyClientsActsOnce) {
+    const Json request = exchange("order-1");
+    std::vector<std::thread> clients;
+    std::vector<std::string> gids(16);
+    for (std::string& gid : gids)
+        clients.emplace_back([&] { gid = submit(request).value("gid", "none"); });
+    for (std::thread& client : clients) client.join();
+    for (const std::string& gid : gids) EXPECT_EQ(gid, gids[0]);
+    expect_quiet(fleet_, 30s);
+    const Json account = ask_json(fleet_.credit, "GET", "/v1/accounts/u0/points");
+    EXPECT_EQ(account["balance"], points_granted - 10);
+}
+
+TEST_F(ExchangeTest, WhatIsUnfinishedCanBeWatchedAndIsDeliveredWhenTheParticipantReturns) {
+    fleet_.coupon.kill();
+    Json request = exchange("order-1");
+    request["timeout_ms"] = 300;
+    const Json answer = submit(request);
+    EXPECT_EQ(answer["decision"], "rollback");
+    EXPECT_EQ(answer["reason"], "timed_out");
+    const std::string gid = answer["gid"];
+    const Json listed = ask_json(
+        fleet_.coordinator, "GET", "/v1/transactions?state=rolling_back&participant=coupon");
+    ASSERT_EQ(listed["items"].size(), 1U) << listed;
+    EXPECT_EQ(listed["items"][0]["gid"], gid);
+    EXPECT_EQ(
+        ask_json(fleet_.coordinator, "GET", "/v1/transactions/" + gid + "/decision")["decision"],
+        "rollback");
+    EXPECT_TRUE(eventually(30s, [&] {
+        return ask_json(fleet_.credit, "GET", "/v1/accounts/u0/points")["frozen"] == 0;
+    }));
+    fleet_.start_all();
+    ask(fleet_.coordinator, "POST", "/v1/transactions/" + gid + "/retry");
+    expect_quiet(fleet_, 30s);
+    const Json shown = ask_json(fleet_.coordinator, "GET", "/v1/transactions/" + gid);
+    EXPECT_EQ(shown["state"], "rolled_back");
+    EXPECT_EQ(shown["timeline"].back()["type"], "finished");
+}
+
+TEST_F(ExchangeTest, RespondAsyncTellsWhereToLookOnceTheStartIsDurable) {
+    fleet_.coupon.kill();
+    http::Call call{.method = "POST",
+                    .target = "/v1/transactions",
+                    .body = exchange("order-1").dump(),
+                    .headers = {{"Prefer", "respond-async"}}};
+    const auto endpoint = http::Endpoint::parse(fleet_.coordinator.endpoint()).value();
+    const auto answer = http::call_once(endpoint, call, 10s);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, 202U) << answer->body;
+    const std::string location(answer->header("Location"));
+    fleet_.coordinator.kill();
+    fleet_.start_all();
+    expect_quiet(fleet_, 30s);
+    const Json shown = ask_json(fleet_.coordinator, "GET", location);
+    EXPECT_EQ(shown["decision"], "rollback") << shown;
+    EXPECT_EQ(shown["reason"], "restarted");
+}
+
+TEST_F(ExchangeTest, ASecondCoordinatorOnTheSameLogIsRefused) {
+    Program second("coordinator", fleet_.folder(), {});
+    std::filesystem::rename(fleet_.coordinator.address_file(), fleet_.folder() / "kept.address");
+    second.start();
+    const auto ending = second.wait_end(30s);
+    ASSERT_TRUE(ending);
+    EXPECT_EQ(ending->exit_code, 2);
+    std::filesystem::rename(fleet_.folder() / "kept.address", fleet_.coordinator.address_file());
+    EXPECT_EQ(submit(exchange("order-1"))["state"], "committed");
+}
+
+TEST_F(ExchangeTest, AnOldCopyOfTheLogMeetsStaleEpochAndEnds) {
+    EXPECT_EQ(submit(exchange("order-1"))["state"], "committed");
+    EXPECT_EQ(fleet_.coordinator.terminate().exit_code, 0);
+    const auto data = fleet_.coordinator.data();
+    std::filesystem::copy(data, fleet_.folder() / "old-copy");
+    fleet_.start_all();
+    EXPECT_EQ(submit(exchange("order-2"))["state"], "committed");
+    fleet_.coordinator.terminate();
+    // One start later than the copy: the copy's next start has the same epoch, the one after that
+    // would be higher. Bring the true log two starts ahead.
+    fleet_.start_all();
+    EXPECT_EQ(submit(exchange("order-3"))["state"], "committed");
+    fleet_.coordinator.terminate();
+    std::filesystem::remove_all(data);
+    std::filesystem::rename(fleet_.folder() / "old-copy", data);
+    fleet_.coordinator.start();
+    Load load(fleet_.coordinator, {.clients = 1, .most_exchanges = 1, .prefix = "late"});
+    load.start();
+    const auto ending = fleet_.coordinator.wait_end(30s);
+    ASSERT_TRUE(ending) << fleet_.coordinator.log_tail();
+    EXPECT_EQ(ending->exit_code, 4) << fleet_.coordinator.log_tail();
+}
+
+}  // namespace
+}  // namespace twophase::faults

@@ -1,0 +1,116 @@
+// The three real programs on ports that the kernel chose, with their stores in a folder of their
+// own.
+#pragma once
+
+#include "http/json.hpp"
+#include "http/message.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace twophase::faults {
+
+using http::Json;
+
+/// How a program ended.
+struct Ending {
+    bool was_killed = false;  // by SIGKILL, as a crash point does
+    int exit_code = 0;        // otherwise
+    int signal = 0;
+};
+
+/// One of the three programs: "coordinator", "credit-participant" or "coupon-participant".
+class Program {
+public:
+    Program(std::string name, std::filesystem::path folder, std::vector<std::string> arguments);
+    ~Program();
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    /// Starts it; with `crash_at` it ends itself at that crash point. Does not wait.
+    void start(const std::string& crash_at = {});
+    /// Until /readyz answers 200; false when it ended before.
+    bool wait_ready();
+    /// kill -9 and wait for the end.
+    void kill();
+    /// SIGTERM and wait for the end.
+    Ending terminate();
+    /// Waits up to `limit` for it to end by itself.
+    std::optional<Ending> wait_end(std::chrono::milliseconds limit);
+    bool is_running() const { return pid_ > 0; }
+
+    std::filesystem::path address_file() const;
+    /// "file:…#" + base, to be read anew for every connection.
+    std::string endpoint(const std::string& base = {}) const;
+    std::filesystem::path data() const { return folder_ / name_; }
+    std::string log_tail() const;
+
+private:
+    std::optional<Ending> reap(bool wait);
+
+    std::string name_;
+    std::filesystem::path folder_;
+    std::vector<std::string> arguments_;
+    pid_t pid_ = -1;
+};
+
+struct FleetOptions {
+    std::vector<std::string> coordinator;  // more flags
+    std::vector<std::string> participants;
+};
+
+class Fleet {
+public:
+    explicit Fleet(const FleetOptions& options = {});
+    ~Fleet();
+
+    Program coordinator;
+    Program credit;
+    Program coupon;
+
+    Program& by_name(const std::string& name);
+    /// Starts whatever is not running and waits until all three are ready.
+    void start_all();
+
+    const std::filesystem::path& folder() const { return folder_; }
+
+    static std::filesystem::path make_folder();
+
+private:
+    Fleet(const FleetOptions& options, std::filesystem::path folder);
+    std::filesystem::path folder_;
+};
+
+/// One request to a program, on a connection of its own. A test failure when there is no answer.
+http::Response ask(const Program& program,
+                   const std::string& method,
+                   const std::string& target,
+                   const Json& body = nullptr);
+/// As ask(), and the answer as JSON.
+Json ask_json(const Program& program,
+              const std::string& method,
+              const std::string& target,
+              const Json& body = nullptr);
+/// As ask(), but nothing when there is no answer.
+std::optional<http::Response> try_ask(const Program& program,
+                                      const std::string& method,
+                                      const std::string& target,
+                                      const Json& body = nullptr);
+
+/// Looks at `claim` until it is true; false after `limit`.
+template <class Claim>
+bool eventually(std::chrono::milliseconds limit, const Claim& claim) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!claim()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        ::usleep(20'000);
+    }
+    return true;
+}
+
+}  // namespace twophase::faults
