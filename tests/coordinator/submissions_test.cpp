@@ -1,0 +1,151 @@
+// What clients may send, and the field that a refusal names.
+#include "coordinator/submissions.hpp"
+
+#include "http/json.hpp"
+
+#include <gtest/gtest.h>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Json;
+
+Config config() {
+    Config config;
+    config.participants["credit"] = {};
+    config.participants["coupon"] = {};
+    return config;
+}
+
+Json branch(const std::string& participant) {
+    return {{"participant", participant}, {"operation", "do.it"}, {"payload", {{"amount", 1}}}};
+}
+
+Json request() {
+    return {{"business_code", "order"},
+            {"business_id", "1"},
+            {"branches", {branch("credit"), branch("coupon")}}};
+}
+
+auto read(const std::string& body, std::vector<http::Header> headers = {}) {
+    return read_submission({.method = "POST", .headers = std::move(headers), .body = body},
+                           config());
+}
+
+/// The field that a 400 names, or the code of another refusal.
+std::string refused(const std::string& body, std::vector<http::Header> headers = {}) {
+    const auto result = read(body, std::move(headers));
+    if (result) return "accepted";
+    const Json problem = Json::parse(result.error().body);
+    if (result.error().status == 400) return problem.value("field", "no field");
+    return std::to_string(result.error().status) + " " + problem.value("code", "");
+}
+
+std::string refused(const Json& json) { return refused(json.dump()); }
+
+Json with(const char* member, Json value) {
+    Json json = request();
+    json[member] = std::move(value);
+    return json;
+}
+
+Json with_branch(const char* member, Json value) {
+    Json json = request();
+    json["branches"][1][member] = std::move(value);
+    return json;
+}
+
+TEST(SubmissionsTest, ReadsARequestAndFillsInTheDefaults) {
+    const auto result = read(request().dump(), {{"X-Request-Id", "r-1"}, {"X-Actor", "ann"}});
+    ASSERT_TRUE(result);
+    const Submission& submission = result->submission;
+    EXPECT_EQ(submission.mode, Mode::two_phase);
+    EXPECT_EQ(submission.key.attempt, 1U);
+    EXPECT_EQ(submission.branches[0].branch_id, "1");
+    EXPECT_EQ(submission.branches[1].branch_id, "2");
+    EXPECT_EQ(submission.branches[1].payload, R"({"amount":1})");
+    EXPECT_EQ(submission.vote_timeout, std::chrono::milliseconds(5'000));
+    EXPECT_EQ(submission.origin.request_id, "r-1");
+    EXPECT_EQ(submission.origin.actor, "ann");
+    EXPECT_EQ(result->waiting.milestone, Milestone::completed);
+    EXPECT_EQ(result->waiting.limit, std::chrono::milliseconds(10'000));
+}
+
+TEST(SubmissionsTest, NamesTheFieldThatIsWrong) {
+    EXPECT_EQ(refused(Json::array()), "");
+    EXPECT_EQ(refused(std::string("{")), "");
+    EXPECT_EQ(refused(with("business_code", 7)), "business_code");
+    EXPECT_EQ(refused(with("business_code", "")), "business_code");
+    EXPECT_EQ(refused(with("business_id", std::string(129, 'x'))), "business_id");
+    EXPECT_EQ(refused(with("attempt", 0)), "attempt");
+    EXPECT_EQ(refused(with("attempt", 1.0)), "attempt");
+    EXPECT_EQ(refused(with("attempt", "1")), "attempt");
+    EXPECT_EQ(refused(with("mode", "three_phase")), "mode");
+    EXPECT_EQ(refused(with("timeout_ms", -1)), "timeout_ms");
+    EXPECT_EQ(refused(with("wait_for", "ever")), "wait_for");
+    EXPECT_EQ(refused(with("colour", "blue")), "colour");
+    EXPECT_EQ(refused(with("branches", Json::array())), "branches");
+    EXPECT_EQ(refused(with("branches", "none")), "branches");
+    EXPECT_EQ(refused(with_branch("payload", "text")), "branches[1].payload");
+    EXPECT_EQ(refused(with_branch("participant", "../credit")), "branches[1].participant");
+    EXPECT_EQ(refused(with_branch("operation", "do it")), "branches[1].operation");
+    EXPECT_EQ(refused(with_branch("branch_id", "")), "branches[1].branch_id");
+    EXPECT_EQ(refused(with_branch("url", "http://evil")), "branches[1].url");
+    Json without = request();
+    without.erase("business_id");
+    EXPECT_EQ(refused(without), "business_id");
+    EXPECT_EQ(refused(std::string(R"({"business_code":"a","business_code":"b"})")),
+              "business_code");
+}
+
+TEST(SubmissionsTest, WhatIsWellFormedButImpossibleIs422) {
+    EXPECT_EQ(refused(with("mode", "saga")), "422 mode-not-available");
+    EXPECT_EQ(refused(with("mode", "eventual")), "422 mode-not-available");
+    EXPECT_EQ(refused(with_branch("participant", "stock")), "422 unknown-participant");
+    EXPECT_EQ(refused(with_branch("branch_id", "1")), "422 branch-id-repeated");
+    EXPECT_EQ(refused(with_branch("after", {"1"})), "422 after-not-in-two-phase");
+    EXPECT_EQ(refused(with_branch("max_retries", 3)), "422 retries-not-in-two-phase");
+}
+
+TEST(SubmissionsTest, TheKeyComesFromTheBodyOrFromTheHeaderNotFromBoth) {
+    EXPECT_EQ(refused(request().dump(), {{"Idempotency-Key", "k"}}), "business_code");
+    Json keyless = request();
+    keyless.erase("business_code");
+    keyless.erase("business_id");
+    for (const char* header : {"k-1", "\"k-1\""}) {
+        const auto result = read(keyless.dump(), {{"Idempotency-Key", header}});
+        ASSERT_TRUE(result);
+        EXPECT_EQ(result->submission.key.code, "idempotency-key");
+        EXPECT_EQ(result->submission.key.id, "k-1");
+    }
+    EXPECT_EQ(refused(keyless.dump(), {{"Idempotency-Key", std::string(200, 'k')}}),
+              "Idempotency-Key");
+}
+
+TEST(SubmissionsTest, PreferencesSayHowLongToWait) {
+    const auto async = read(request().dump(), {{"Prefer", "respond-async, wait=3"}});
+    ASSERT_TRUE(async);
+    EXPECT_EQ(async->waiting.milestone, Milestone::started);
+    EXPECT_TRUE(async->submission.is_start_awaited);
+    EXPECT_EQ(async->waiting.limit, std::chrono::seconds(3));
+    for (const char* nonsense : {"wait=", "wait=x", "wait=-1", "wait=3s", "nothing"}) {
+        const auto result = read(request().dump(), {{"Prefer", nonsense}});
+        ASSERT_TRUE(result) << nonsense;
+        EXPECT_EQ(result->waiting.limit, std::chrono::milliseconds(10'000)) << nonsense;
+    }
+    EXPECT_EQ(read(request().dump(), {{"Prefer", "wait=100000"}})->waiting.limit,
+              std::chrono::seconds(60));
+}
+
+TEST(SubmissionsTest, TheSameContentHasTheSameFingerprintHoweverItIsWritten) {
+    const auto one = read(
+        R"({"business_code":"a","business_id":"1","branches":[{"participant":"credit","operation":"x","payload":{"a":1,"b":2}}]})");
+    const auto two = read(
+        R"({ "branches":[{"payload":{"b":2, "a":1},"operation":"x","participant":"credit","branch_id":"1"}],"business_id":"1","business_code":"a","timeout_ms":77})");
+    ASSERT_TRUE(one);
+    ASSERT_TRUE(two);
+    EXPECT_EQ(one->submission.fingerprint, two->submission.fingerprint);
+}
+
+}  // namespace
+}  // namespace twophase::coordinator
