@@ -3,7 +3,9 @@
 packages=(g++ cmake ninja-build ccache libboost1.81-dev nlohmann-json3-dev liblmdb-dev libspdlog-dev
           libgtest-dev libcli11-dev libssl-dev curl jq python3)
 
-say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+say() {
+    if [ -t 2 ]; then printf '\n\033[1m== %s\033[0m\n' "$*" >&2; else printf '\n== %s\n' "$*" >&2; fi
+}
 fail() { printf '\n%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
 install_packages() {

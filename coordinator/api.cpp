@@ -241,11 +241,11 @@ void Api::add_operator_routes() {
     router_.add("GET", "/v1/export", [this](const Request& request, const Respond& respond) {
         respond(export_page(service_, request));
     });
-    router_.add("POST", "/v1/verify", [this](const Request&, Respond respond) {
-        verify_log(io_, service_, std::move(respond));
+    router_.add("POST", "/v1/verify", [this](const Request&, const Respond& respond) {
+        verify_log(io_, service_, respond);
     });
-    router_.add("POST", "/v1/backups", [this](const Request& request, Respond respond) {
-        back_up(io_, service_, request, std::move(respond));
+    router_.add("POST", "/v1/backups", [this](const Request& request, const Respond& respond) {
+        back_up(io_, service_, request, respond);
     });
 }
 

@@ -131,26 +131,29 @@ private:
 
     void send(Schedule::Request request) {
         std::vector<Subject> subjects;
-        std::string body;
+        http::Call message{.method = "POST", .target = "/" + std::string(to_text(request.verb))};
+        std::string& body = message.body;
         for (const Schedule::Call& call : request.calls) {
+            const Rendered rendered = shared_->hooks.render(name_, call.key, request.verb);
             if (!body.empty()) body += ',';
-            body += shared_->hooks.render(name_, call.key, request.verb);
+            body += rendered.body;
+            // An array is of many traces: none of them names it.
+            if (request.calls.size() == 1 && !rendered.traceparent.empty())
+                message.headers.push_back({"traceparent", rendered.traceparent});
             subjects.push_back({to_text(call.key.gid), call.key.branch_id});
         }
         const bool is_array = subjects.size() > 1;
         if (is_array) body = "[" + body + "]";
-        transmit(std::move(request), std::move(subjects), std::move(body), is_array);
+        transmit(std::move(request), std::move(subjects), std::move(message), is_array);
     }
 
     void transmit(Schedule::Request request,
                   std::vector<Subject> subjects,
-                  std::string body,
+                  http::Call message,
                   bool is_array) {
         const Verb verb = request.verb;
-        http::Call call{
-            .method = "POST", .target = "/" + std::string(to_text(verb)), .body = std::move(body)};
         wal::crash_point("send", to_text(verb));
-        client_.send(std::move(call),
+        client_.send(std::move(message),
                      shared_->config.call_timeout,
                      [self = shared_from_this(),
                       request = std::move(request),
@@ -316,14 +319,15 @@ void Lanes::stop() {
     for (auto& [name, lane] : lanes_) lane->stop();
 }
 
-void Lanes::want(const std::string& participant,
+bool Lanes::want(const std::string& participant,
                  const BranchKey& key,
                  Verb verb,
                  std::size_t bytes) {
     const auto found = lanes_.find(participant);
-    if (found == lanes_.end()) return;  // no longer configured: waits until it is
+    if (found == lanes_.end()) return false;
     found->second->schedule().want(key, verb, bytes + message_overhead);
     found->second->pump_soon();
+    return true;
 }
 
 void Lanes::drop(const std::string& participant, const BranchKey& key) {

@@ -39,10 +39,15 @@ struct InDoubt {
     std::string branch_id;
 };
 
+/// A message to send now.
+struct Rendered {
+    std::string body;         // JSON text
+    std::string traceparent;  // the client's (W3C Trace Context), or empty
+};
+
 /// What the lanes need of their owner; all called on the loop.
 struct LaneHooks {
-    /// The JSON text of the message to send now.
-    std::function<std::string(const std::string& participant, const BranchKey&, Verb)> render;
+    std::function<Rendered(const std::string& participant, const BranchKey&, Verb)> render;
     /// An answer to what is still wanted. `attempts`: calls so far.
     std::function<void(const std::string& participant,
                        const BranchKey&,
@@ -76,8 +81,9 @@ public:
     /// Sends nothing more; what is in flight is abandoned.
     void stop();
 
-    /// Asks until clearly answered, in place of what was wanted for this branch before.
-    void want(const std::string& participant, const BranchKey& key, Verb verb, std::size_t bytes);
+    /// Asks until clearly answered, in place of what was wanted for this branch before. False when
+    /// no such participant is configured: then nothing is sent.
+    bool want(const std::string& participant, const BranchKey& key, Verb verb, std::size_t bytes);
     void drop(const std::string& participant, const BranchKey& key);
     /// The verb that is wanted for the branch, if any.
     std::optional<Verb> wanted(const std::string& participant, const BranchKey& key) const;

@@ -9,7 +9,8 @@
 
 #include <filesystem>
 #include <memory>
-#include <thread>
+#include <stdexcept>
+#include <stop_token>
 #include <utility>
 
 namespace twophase::coordinator {
@@ -104,21 +105,24 @@ void settle_unknown(Service& service,
         });
 }
 
-/// Runs `work` on a thread of its own and answers on the loop. `work` must not touch the loop's
-/// things; the log's reads are free of threads.
+/// Answers with what `work` gives on a thread of its own.
 void answer_from_thread(boost::asio::io_context& io,
-                        std::function<Response()> work,
-                        http::Respond respond) {
-    std::thread([&io, work = std::move(work), respond = std::move(respond)]() mutable {
+                        Service& service,
+                        std::function<Response(const std::stop_token&)> work,
+                        const http::Respond& respond) {
+    const auto run = [&io, work = std::move(work), respond](const std::stop_token& stop) {
         auto response = std::make_shared<Response>();
         try {
-            *response = work();
+            *response = work(stop);
         } catch (const std::exception& e) {
             *response = problem(500, "failed", e.what());
         }
-        boost::asio::post(
-            io, [response, respond = std::move(respond)] { respond(std::move(*response)); });
-    }).detach();
+        boost::asio::post(io, [response, respond] { respond(std::move(*response)); });
+    };
+    if (service.run_beside(run)) return;
+    Response busy = problem(429, "busy", "two such jobs run already; try again when they are done");
+    busy.headers.push_back({"Retry-After", "10"});
+    respond(std::move(busy));
 }
 
 }  // namespace
@@ -222,24 +226,28 @@ Response export_page(const Service& service, const http::Request& request) {
     return response;
 }
 
-void verify_log(boost::asio::io_context& io, const Service& service, http::Respond respond) {
+void verify_log(boost::asio::io_context& io, Service& service, const http::Respond& respond) {
     answer_from_thread(
         io,
-        [&log = service.log()] {
+        service,
+        [&log = std::as_const(service).log()](const std::stop_token& stop) {
             Json findings = Json::array();
             std::size_t transactions = 0;
             log.verify([&](const std::string& finding) { findings.push_back(finding); },
-                       [&](std::size_t done) { transactions = done; });
+                       [&](std::size_t done) {
+                           if (stop.stop_requested()) throw std::runtime_error("stopping");
+                           transactions = done;
+                       });
             return http::json_response(
                 {{"transactions", transactions}, {"findings", std::move(findings)}});
         },
-        std::move(respond));
+        respond);
 }
 
 void back_up(boost::asio::io_context& io,
-             const Service& service,
+             Service& service,
              const http::Request& request,
-             http::Respond respond) {
+             const http::Respond& respond) {
     const auto json = http::parse_json(request.body);
     if (!json) return respond(problem(json.error()));
     Fields fields(*json);
@@ -250,13 +258,14 @@ void back_up(boost::asio::io_context& io,
         return respond(problem(409, "backup-exists", "there is a backup of this name already"));
     answer_from_thread(
         io,
-        [&store = service.log().store(), target] {
+        service,
+        [&store = std::as_const(service).log().store(), target](const std::stop_token&) {
             std::filesystem::create_directories(target.parent_path());
             store.backup(target);
             spdlog::info("wrote a backup to {}", target.string());
             return http::json_response({{"backup", target.string()}}, 201);
         },
-        std::move(respond));
+        respond);
 }
 
 }  // namespace twophase::coordinator

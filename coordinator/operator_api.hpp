@@ -29,11 +29,11 @@ http::Response show_status(const Service& service);
 /// NDJSON: a transaction a line with its records, oldest first; header X-Next for `after`.
 http::Response export_page(const Service& service, const http::Request& request);
 /// Checks the whole log on a thread of its own: {transactions, findings}.
-void verify_log(boost::asio::io_context& io, const Service& service, http::Respond respond);
+void verify_log(boost::asio::io_context& io, Service& service, const http::Respond& respond);
 /// {name}: a marked copy under the setting `backups`, made while others write.
 void back_up(boost::asio::io_context& io,
-             const Service& service,
+             Service& service,
              const http::Request& request,
-             http::Respond respond);
+             const http::Respond& respond);
 
 }  // namespace twophase::coordinator

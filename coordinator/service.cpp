@@ -20,6 +20,7 @@ constexpr std::uint64_t ceiling_pushed_below = 30'000;  // when less than this i
 constexpr std::chrono::seconds housekeeping_interval{10};
 constexpr std::size_t forget_batch = 1'000;
 constexpr int exit_replaced = 4;
+constexpr std::size_t most_beside = 2;
 constexpr std::string_view restores_name = "restores";
 constexpr std::string_view restored_below_name = "restored below";
 
@@ -220,7 +221,12 @@ void Service::perform(const Send& e) {
     const Transaction* t = core_.find(e.gid);
     const BranchRequest& branch = t->started.branches[e.branch];
     const std::size_t bytes = e.verb == Verb::prepare ? branch.payload.size() : 0;
-    lanes_.want(branch.participant, {e.gid, branch.branch_id}, e.verb, bytes);
+    if (!lanes_.want(branch.participant, {e.gid, branch.branch_id}, e.verb, bytes))
+        perform(Alert{"unknown_participant",
+                      e.gid,
+                      e.branch,
+                      "'" + branch.participant +
+                          "' is no longer configured: put it back, or end the branch by hand"});
 }
 
 void Service::perform(const Withdraw& e) {
@@ -344,7 +350,8 @@ void Service::forget_waiter(const Gid& gid, std::uint64_t ticket) {
 
 bool Service::has_reached(const Gid& gid, Milestone milestone) const {
     const Transaction* t = core_.find(gid);
-    if (t == nullptr) return true;  // finished
+    // Finished; or damaged, where nothing more will ever be told.
+    if (t == nullptr || t->phase == Phase::damaged) return true;
     if (milestone == Milestone::started) return t->folded.is_started;
     if (!t->folded.decision) return false;
     return milestone == Milestone::decided || t->folded.decision == Decision::rollback ||
@@ -432,9 +439,21 @@ void Service::settle_unknown(const Gid& gid,
                  });
 }
 
+bool Service::run_beside(std::function<void(std::stop_token)> work) {
+    std::erase_if(beside_, [](const Beside& each) { return each.is_over->load(); });
+    if (beside_.size() >= most_beside) return false;
+    auto is_over = std::make_shared<std::atomic<bool>>(false);
+    beside_.push_back(
+        {is_over, std::jthread([is_over, work = std::move(work)](std::stop_token stop) {
+             work(std::move(stop));
+             *is_over = true;
+         })});
+    return true;
+}
+
 // --- participants ---
 
-std::string Service::render(const std::string& participant, const BranchKey& key, Verb verb) const {
+Rendered Service::render(const std::string& participant, const BranchKey& key, Verb verb) const {
     const Gid low_water = core_.low_water(participant).value_or(mint_->next_at_least());
     Envelope envelope{.gid = to_text(key.gid),
                       .branch_id = key.branch_id,
@@ -445,11 +464,12 @@ std::string Service::render(const std::string& participant, const BranchKey& key
                       .origin = {}};
     const Transaction* t = core_.find(key.gid);
     const auto index = t == nullptr ? std::nullopt : index_of(t->started, key.branch_id);
-    if (!index) return tell_message(envelope, {});  // an orphan's
+    if (!index) return {tell_message(envelope, {}), {}};  // an orphan's
     envelope.origin = t->started.origin;
     if (verb == Verb::prepare || verb == Verb::execute)
-        return ask_message(envelope, t->started.branches[*index], t->started.key);
-    return tell_message(envelope, t->live[*index].vote.prepare_id);
+        return {ask_message(envelope, t->started.branches[*index], t->started.key),
+                t->started.traceparent};
+    return {tell_message(envelope, t->live[*index].vote.prepare_id), t->started.traceparent};
 }
 
 void Service::answered(const std::string& participant,
@@ -465,7 +485,7 @@ void Service::answered(const std::string& participant,
                          ": another one runs, or this log is an old copy");
     const Transaction* t = core_.find(key.gid);
     const auto index = t == nullptr ? std::nullopt : index_of(t->started, key.branch_id);
-    if (!index) return;
+    if (!index) return answered_orphan(participant, key, verb, answer);
     switch (answer.kind) {
         case Answer::Kind::voted: return feed(Voted{key.gid, *index, answer.vote, answer.is_fault});
         case Answer::Kind::acknowledged:
@@ -476,6 +496,22 @@ void Service::answered(const std::string& participant,
             return feed(Unclear{key.gid, *index, verb, attempts, answer.message, answer.is_fault});
         case Answer::Kind::stale_epoch: return;
     }
+}
+
+/// Nobody here waits for this branch. Asking on, against its participant's word, helps nobody.
+void Service::answered_orphan(const std::string& participant,
+                              const BranchKey& key,
+                              Verb verb,
+                              const Answer& answer) {
+    if (answer.kind != Answer::Kind::contradicted) return;
+    lanes_.drop(participant, key);
+    spdlog::error("ALERT heuristic_hazard gid {} branch {}: {} can't {}: {}: {}",
+                  to_text(key.gid),
+                  key.branch_id,
+                  participant,
+                  to_text(verb),
+                  answer.code,
+                  answer.message);
 }
 
 /// A branch that waits for a decision: if nobody here is about to tell it, tell it.

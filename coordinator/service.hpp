@@ -11,13 +11,16 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <set>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -126,6 +129,9 @@ public:
     const wal::Log& log() const { return *log_; }
     wal::Log& log() { return *log_; }
     const Config& config() const { return config_; }
+    /// Runs `work` on a thread of its own, for what reads the whole log. It must touch nothing but
+    /// the log, and end soon once stop is requested. False when two run already.
+    bool run_beside(std::function<void(std::stop_token)> work);
     std::vector<LaneStatus> lanes() const { return lanes_.status(); }
     std::uint64_t epoch() const { return log_->store().epoch(); }
 
@@ -139,12 +145,16 @@ private:
     void append(std::vector<Append> appends);
     void logged(const std::vector<Record>& records, wal::Written written);
 
-    std::string render(const std::string& participant, const BranchKey& key, Verb verb) const;
+    Rendered render(const std::string& participant, const BranchKey& key, Verb verb) const;
     void answered(const std::string& participant,
                   const BranchKey& key,
                   Verb verb,
                   const Answer& answer,
                   std::uint32_t attempts);
+    void answered_orphan(const std::string& participant,
+                         const BranchKey& key,
+                         Verb verb,
+                         const Answer& answer);
     void found_in_doubt(const InDoubt& branch);
     std::optional<KnownAttempt> known(const wal::BusinessEntry& entry) const;
     std::optional<KnownAttempt> known(const BusinessKey& key, const Gid& gid) const;
@@ -183,6 +193,11 @@ private:
     boost::asio::steady_timer tick_timer_;
     boost::asio::steady_timer housekeeping_timer_;
     std::optional<Time> tick_armed_for_;
+    struct Beside {
+        std::shared_ptr<std::atomic<bool>> is_over;
+        std::jthread thread;
+    };
+    std::vector<Beside> beside_;  // last: joined while what they read is still there
 };
 
 }  // namespace twophase::coordinator
