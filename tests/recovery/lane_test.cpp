@@ -180,6 +180,18 @@ TEST(LaneTest, OnePoisonedItemNeverOpensTheBreaker) {
     EXPECT_FALSE(lane.is_open());
 }
 
+TEST(LaneTest, SeveralPoisonedItemsDoNotOpenTheBreakerEither) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("p", Verb::commit, 1);
+    lane.want("q", Verb::commit, 1);
+    Time now(0);
+    for (int i = 0; i < 20; ++i) {
+        for (const auto& request : lane.take(now)) fail(lane, request, now);
+        now += Time(60'000);
+    }
+    EXPECT_FALSE(lane.is_open());
+}
+
 TEST(LaneTest, APeerThatIsGoneIsProbedForOneItemToo) {
     TestLane lane = lane_with(4, 1);
     lane.want("a", Verb::commit, 1);

@@ -1,0 +1,309 @@
+#include "recovery/recoveryctl/commands.hpp"
+
+#include "recovery/recoveryctl/answer.hpp"
+#include "recovery/recoveryctl/render.hpp"
+#include "recovery/recoveryctl/terminal.hpp"
+#include "wal/environment.hpp"
+#include "wal/store.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+#include <utility>
+
+namespace twophase::recoveryctl {
+namespace {
+
+constexpr std::size_t page_size = 500;
+
+WallTime now() { return std::chrono::system_clock::now(); }
+
+void tell(const Output& output, const Json& json) {
+    output.out << http::dump_replacing(json) << "\n";
+}
+
+/// Calls `take` with each item that the filter admits until it returns false.
+template <class Take>
+void for_each_item(Source& source, const ListFilter& filter, const Take& take) {
+    std::string before;
+    do {
+        const Json page = source.list(filter, before, page_size);
+        for (const Json& item : items_in(page, "items"))
+            if (!take(item)) return;
+        const std::string next = text_in(page, "next");
+        if (next == before) return;
+        before = next;
+    } while (!before.empty());
+}
+
+struct Gathered {
+    Json items = Json::array();
+    bool has_more = false;
+};
+
+Gathered newest(Source& source, const ListOrder& order) {
+    Gathered all;
+    for_each_item(source, order.filter, [&](const Json& item) {
+        all.has_more = order.limit != 0 && all.items.size() >= order.limit;
+        if (!all.has_more) all.items.push_back(item);
+        return !all.has_more;
+    });
+    return all;
+}
+
+/// What needs a person first. Looks at all that is unfinished, keeping no more than asked for.
+Gathered most_urgent(Source& source, const ListOrder& order) {
+    Gathered urgent;
+    Gathered others;
+    for_each_item(source, order.filter, [&](const Json& item) {
+        Gathered& kind = text_in(item, "state") == "needs_attention" ? urgent : others;
+        const bool has_place = order.limit == 0 || kind.items.size() < order.limit;
+        if (has_place)
+            kind.items.push_back(item);
+        else
+            kind.has_more = true;
+        return true;
+    });
+    urgent.has_more = urgent.has_more || others.has_more;
+    for (Json& item : others.items) {
+        const bool has_place = order.limit == 0 || urgent.items.size() < order.limit;
+        if (has_place)
+            urgent.items.push_back(std::move(item));
+        else
+            urgent.has_more = true;
+    }
+    return urgent;
+}
+
+Json retried(Source& source, const std::string& gid) {
+    try {
+        return source.retry(gid);
+    } catch (const Failure& e) {
+        if (e.code() != Exit::findings) throw;
+        return {{"gid", gid}, {"refused", e.what()}};
+    }
+}
+
+std::string retry_text(const Json& answer) {
+    const std::string gid = text_in(answer, "gid");
+    if (answer.contains("refused")) return gid + ": " + text_in(answer, "refused");
+    const std::uint64_t hurried = number_in(answer, "hurried");
+    if (hurried == 0) return gid + ": nothing waited; its requests are under way";
+    return gid + ": " + std::to_string(hurried) + (hurried == 1 ? " branch" : " branches") +
+           " asked again now";
+}
+
+/// What is to be resolved, before the question. A transaction that the log does not know may still
+/// be settled after a restore.
+void show_before_asking(Source& source, const std::string& gid, const Output& output) {
+    try {
+        show(source, gid, {output.out, false});
+    } catch (const Failure& e) {
+        if (e.code() != Exit::findings) throw;
+        output.out << printable(e.what()) << "\n";
+    }
+}
+
+/// A file that takes its name only when it is whole.
+class Draft {
+public:
+    explicit Draft(const std::string& target)
+        : target_(target), path_(target + ".partial"), file_(path_, std::ios::binary) {}
+    ~Draft() {
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+    Draft(const Draft&) = delete;
+    Draft& operator=(const Draft&) = delete;
+    std::ostream& stream() { return file_; }
+    void publish() {
+        file_.close();
+        if (!file_) throw Failure(Exit::not_possible, "can't write " + path_);
+        std::filesystem::rename(path_, target_);
+    }
+
+private:
+    std::string target_;
+    std::string path_;
+    std::ofstream file_;
+};
+
+std::size_t export_to(Source& source, std::ostream& out, const std::string& name) {
+    ProgressLine progress("export");
+    std::size_t lines = 0;
+    std::string after;
+    do {
+        const ExportPage page = source.export_page(after);
+        lines += static_cast<std::size_t>(std::ranges::count(page.lines, '\n'));
+        out << page.lines << std::flush;
+        if (!out) throw Failure(Exit::not_possible, "can't write " + name);
+        progress.show(lines);
+        after = page.next;
+    } while (!after.empty());
+    return lines;
+}
+
+}  // namespace
+
+Exit list(Source& source, const ListOrder& order, const Output& output) {
+    ListOrder full = order;
+    const bool is_plain = order.filter.state.empty() && !order.is_all;
+    if (is_plain) full.filter.state = "unfinished";
+    Gathered found = is_plain ? most_urgent(source, full) : newest(source, full);
+    if (output.is_json) {
+        tell(output, {{"items", std::move(found.items)}, {"more", found.has_more}});
+        return Exit::done;
+    }
+    if (found.items.empty())
+        output.out << (is_plain ? "nothing is unfinished (--all lists what is over, too)\n"
+                                : "no transaction fits\n");
+    else
+        output.out << list_text(found.items, now());
+    if (found.has_more) output.out << "there are more: --limit N, 0 for all\n";
+    return Exit::done;
+}
+
+Exit show(Source& source, const std::string& gid, const Output& output) {
+    const Json details = source.show(gid);
+    if (output.is_json)
+        tell(output, details);
+    else
+        output.out << details_text(details, source.flags(), now());
+    return Exit::done;
+}
+
+Exit retry(Source& source, const std::string& gid, const Output& output) {
+    const Json answer = source.retry(gid);
+    if (output.is_json)
+        tell(output, answer);
+    else
+        output.out << printable(retry_text(answer)) << "\n";
+    return Exit::done;
+}
+
+Exit retry_all(Source& source, const Output& output) {
+    Json answers = Json::array();
+    for_each_item(source, {.state = "unfinished"}, [&](const Json& item) {
+        answers.push_back(retried(source, text_in(item, "gid")));
+        if (!output.is_json) output.out << printable(retry_text(answers.back())) << "\n";
+        return true;
+    });
+    const auto is_refused = [](const Json& answer) { return answer.contains("refused"); };
+    const bool has_refusals = std::ranges::any_of(answers, is_refused);
+    if (!output.is_json && answers.empty()) output.out << "nothing is unfinished\n";
+    if (output.is_json) tell(output, {{"items", std::move(answers)}});
+    return has_refusals ? Exit::findings : Exit::done;
+}
+
+Exit resolve(Source& source, const ResolveOrder& order, bool is_sure, const Output& output) {
+    if (!is_sure) {
+        if (!output.is_json) show_before_asking(source, order.gid, output);
+        const std::string what =
+            order.branch_id.empty() ? "the transaction" : "branch " + order.branch_id;
+        if (!confirm("\nResolve " + printable(what) + " as " + printable(order.how) +
+                     "? It is written down and never taken back."))
+            throw Failure(Exit::findings, "nothing was changed");
+    }
+    const Json answer = source.resolve(order);
+    if (output.is_json)
+        tell(output, answer);
+    else
+        output.out << printable(order.gid) << ": resolved as " << printable(order.how)
+                   << "; it is durable\n";
+    return Exit::done;
+}
+
+Exit verify(Source& source, const Output& output) {
+    Json result;
+    {
+        ProgressLine line("verify");
+        line.show(0);
+        result = source.verify([&](std::size_t done) { line.show(done); });
+    }
+    const Json& findings = items_in(result, "findings");
+    const Exit exit = findings.empty() ? Exit::done : Exit::findings;
+    if (output.is_json) {
+        tell(output, result);
+        return exit;
+    }
+    for (const Json& finding : findings)
+        output.out << printable(finding.is_string() ? finding.get<std::string>()
+                                                    : http::dump_replacing(finding))
+                   << "\n";
+    output.out << number_in(result, "transactions") << " transactions checked, " << findings.size()
+               << " findings\n";
+    return exit;
+}
+
+Exit back_up(Source& source, const std::string& target, const Output& output) {
+    const Json answer = source.back_up(target);
+    if (output.is_json)
+        tell(output, answer);
+    else
+        output.out << "backup written to " << printable(text_in(answer, "backup")) << "\n";
+    return Exit::done;
+}
+
+Exit export_all(Source& source, const std::string& to, const Output& output) {
+    if (to == "-") {
+        export_to(source, output.out, "standard output");
+        return Exit::done;
+    }
+    Draft draft(to);
+    const std::size_t lines = export_to(source, draft.stream(), to);
+    draft.publish();
+    if (output.is_json)
+        tell(output, {{"exported", lines}, {"to", to}});
+    else
+        output.out << lines << " transactions written to " << printable(to) << "\n";
+    return Exit::done;
+}
+
+Exit participants(Source& source, const Output& output) {
+    const Json answer = source.participants();
+    if (output.is_json)
+        tell(output, answer);
+    else
+        output.out << participants_text(items_in(answer, "items"));
+    return Exit::done;
+}
+
+Exit status(Source& source, const Output& output) {
+    const Json answer = source.status();
+    if (output.is_json)
+        tell(output, answer);
+    else
+        output.out << members_text(answer);
+    return Exit::done;
+}
+
+Exit restore(const std::string& from, const std::string& to, bool is_sure, const Output& output) {
+    const std::string consequences =
+        "A backup lacks what was decided after it was made. A coordinator that starts on it\n"
+        "  - answers participants 'pending' for every transaction that it does not know,\n"
+        "  - leaves what was undecided in the backup waiting for a person:\n"
+        "      recoveryctl list, then recoveryctl resolve GID --how commit|rollback,\n"
+        "  - has an epoch far above the lost one's, so that participants refuse what is left of "
+        "that.\n"
+        "Keep the lost store if there is anything left of it: it may hold those decisions.\n";
+    if (!output.is_json) output.out << consequences;
+    if (!is_sure && !confirm("Restore " + printable(from) + " to " + printable(to) + "?"))
+        throw Failure(Exit::findings, "nothing was changed");
+    try {
+        wal::restore(from, to);
+    } catch (const wal::StoreError& e) {
+        const bool is_usage = e.code() == ENOENT || e.code() == ENOTEMPTY || e.code() == EBUSY;
+        throw Failure(is_usage ? Exit::not_possible : Exit::unreadable, e.what());
+    }
+    if (output.is_json)
+        tell(output, {{"restored", to}, {"from", from}});
+    else
+        output.out << "restored to " << printable(to) << "; start the coordinator with --data "
+                   << printable(shell_word(to)) << "\n";
+    return Exit::done;
+}
+
+}  // namespace twophase::recoveryctl

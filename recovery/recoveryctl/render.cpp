@@ -1,0 +1,227 @@
+#include "recovery/recoveryctl/render.hpp"
+
+#include "recovery/recoveryctl/answer.hpp"
+#include "recovery/recoveryctl/table.hpp"
+#include "recovery/recoveryctl/terminal.hpp"
+
+#include <array>
+#include <cstdint>
+#include <ctime>
+
+namespace twophase::recoveryctl {
+namespace {
+
+/// "2026-01-31 09:15:02.123 UTC".
+std::string time_text(std::uint64_t microseconds) {
+    const auto seconds = static_cast<std::time_t>(microseconds / 1'000'000);
+    std::tm parts{};
+    std::array<char, 64> text{};
+    if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
+    const std::size_t size = std::strftime(text.data(), text.size(), "%F %T", &parts);
+    const std::string fraction = std::to_string(1'000 + microseconds / 1'000 % 1'000).substr(1);
+    return std::string(text.data(), size) + "." + fraction + " UTC";
+}
+
+std::string joined(const Json& texts) {
+    std::string all;
+    for (const Json& text : texts) {
+        if (!all.empty()) all += " ";
+        all += text.is_string() ? text.get<std::string>() : http::dump_replacing(text);
+    }
+    return all;
+}
+
+std::string business_key(const Json& item) {
+    const std::string code = text_in(item, "business_code");
+    return code.empty() ? "" : code + " " + text_in(item, "business_id");
+}
+
+bool is_over(const Json& details) {
+    const std::string state = text_in(details, "state");
+    return state == "committed" || state == "rolled_back";
+}
+
+/// "branch 1 (credit)" for the branch with this index.
+std::string branch_name(const Json& details, const Json& entry) {
+    const Json& branches = items_in(details, "branches");
+    const std::uint64_t index = number_in(entry, "branch");
+    if (!entry.contains("branch")) return "";
+    if (index >= branches.size()) return "branch #" + std::to_string(index);
+    return "branch " + text_in(branches[index], "branch_id") + " (" +
+           text_in(branches[index], "participant") + ")";
+}
+
+std::string without_empty_end(std::string text) {
+    while (!text.empty() && (text.back() == ' ' || text.back() == ':')) text.pop_back();
+    return text;
+}
+
+/// A record in words. One of a type that is new to this program is shown as it is.
+std::string entry_text(const Json& details, const Json& entry) {
+    const std::string type = text_in(entry, "type");
+    const std::string branch = branch_name(details, entry);
+    const auto member = [&](const char* name) { return text_in(entry, name); };
+    if (type == "started")
+        return "started " + member("mode") + ", " +
+               std::to_string(items_in(entry, "branches").size()) + " branches";
+    if (type == "decided") {
+        const Json why = entry.value("why", Json::object());
+        return without_empty_end("decided " + member("decision") + ": " + text_in(why, "code") +
+                                 ": " + text_in(why, "message"));
+    }
+    if (type == "branch_done") return branch + " ended: " + member("how");
+    if (type == "step_done") return branch + " executed";
+    if (type == "delivery_failed")
+        return without_empty_end(branch + " failed " + member("attempts") +
+                                 " times: " + member("code") + ": " + member("message"));
+    if (type == "resolved")
+        return "ordered by " + member("who") + ": " + member("how") + " " + branch + ": " +
+               member("reason");
+    if (type == "finished") return "finished";
+    return http::dump_replacing(entry);
+}
+
+std::string branches_text(const Json& details) {
+    Table table({"BRANCH", "PARTICIPANT", "OPERATION", "STATE", "TRIES", "LAST ERROR"});
+    for (const Json& branch : items_in(details, "branches")) {
+        std::string error = text_in(branch, "last_error");
+        if (error.empty())
+            error = without_empty_end(text_in(branch, "code") + ": " + text_in(branch, "message"));
+        table.add({text_in(branch, "branch_id"),
+                   text_in(branch, "participant"),
+                   text_in(branch, "operation"),
+                   text_in(branch, "state"),
+                   text_in(branch, "attempts"),
+                   error});
+    }
+    return table.is_empty() ? "" : "\n" + table.text();
+}
+
+std::string timeline_text(const Json& details) {
+    Table table({"N", "TIME", "WHAT"});
+    for (const Json& entry : items_in(details, "timeline"))
+        table.add({text_in(entry, "n"),
+                   entry.contains("at") ? time_text(number_in(entry, "at")) : "",
+                   entry_text(details, entry)});
+    return table.is_empty() ? "" : "\n" + table.text();
+}
+
+std::string head_text(const Json& details, WallTime now) {
+    std::string text;
+    const auto line = [&](const char* name, const std::string& value) {
+        if (value.empty()) return;
+        const std::string label(name);
+        text += label + std::string(15 - label.size(), ' ') + printable(value) + "\n";
+    };
+    line("transaction", text_in(details, "gid"));
+    line("state", text_in(details, "state"));
+    line("decision", text_in(details, "decision"));
+    line("heuristic", text_in(details, "heuristic").empty() ? "" : "a person ended a branch of it");
+    line("mode", text_in(details, "mode"));
+    if (const std::string key = business_key(details); !key.empty())
+        line("business key", key + ", attempt " + text_in(details, "attempt"));
+    if (details.contains("created_at_ms"))
+        line("created",
+             time_text(number_in(details, "created_at_ms") * 1'000) + ", " +
+                 age_text(details, now) + " ago");
+    line("message", text_in(details, "message"));
+    return text;
+}
+
+void advise_branches(std::vector<std::string>& commands,
+                     const Json& details,
+                     const std::string& resolve) {
+    for (const Json& branch : items_in(details, "branches")) {
+        const std::string state = text_in(branch, "state");
+        const bool is_stuck = state == "needs_attention" || !text_in(branch, "last_error").empty();
+        if (is_stuck)
+            commands.push_back(resolve + " --branch " + shell_word(text_in(branch, "branch_id")) +
+                               " --how by-hand --reason " +
+                               shell_word("what was done at " + text_in(branch, "participant")));
+    }
+}
+
+}  // namespace
+
+std::string age_text(const Json& item, WallTime now) {
+    if (!item.contains("created_at_ms")) return "";
+    const auto now_ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    const auto created = static_cast<std::int64_t>(number_in(item, "created_at_ms"));
+    const std::int64_t seconds = now_ms > created ? (now_ms - created) / 1'000 : 0;
+    if (seconds < 120) return std::to_string(seconds) + "s";
+    if (seconds < 7'200) return std::to_string(seconds / 60) + "min";
+    if (seconds < 172'800) return std::to_string(seconds / 3'600) + "h";
+    return std::to_string(seconds / 86'400) + "d";
+}
+
+std::string list_text(const Json& items, WallTime now) {
+    Table table({"GID", "STATE", "DECISION", "ATTEMPT", "BUSINESS KEY", "PARTICIPANTS", "AGE"});
+    for (const Json& item : items)
+        table.add({text_in(item, "gid"),
+                   text_in(item, "state"),
+                   text_in(item, "decision"),
+                   text_in(item, "attempt"),
+                   business_key(item),
+                   joined(items_in(item, "participants")),
+                   age_text(item, now)});
+    return table.text();
+}
+
+std::string details_text(const Json& details, const std::string& flags, WallTime now) {
+    std::string text = head_text(details, now) + branches_text(details) + timeline_text(details);
+    const std::vector<std::string> commands = advice(details, flags);
+    if (!commands.empty()) text += "\nWhat to try next:\n";
+    for (const std::string& command : commands) text += "  " + printable(command) + "\n";
+    return text;
+}
+
+std::vector<std::string> advice(const Json& details, const std::string& flags) {
+    if (is_over(details)) return {};
+    const std::string program = "recoveryctl ";
+    const std::string gid = shell_word(text_in(details, "gid"));
+    const std::string resolve = program + "resolve" + flags + " " + gid;
+    if (!text_in(details, "damage").empty())
+        return {program + "verify" + flags, program + "restore --from BACKUP --to DIR"};
+    const bool is_running = flags.find(" --data ") == std::string::npos;
+    std::vector<std::string> commands;
+    if (text_in(details, "decision").empty()) {
+        const bool is_held = text_in(details, "state") == "needs_attention";
+        if (is_held) commands.push_back(resolve + " --how commit --reason 'who has proof of it'");
+        commands.push_back(resolve + " --how rollback --reason 'why'");
+        return commands;
+    }
+    if (is_running) {
+        commands.push_back(program + "participants" + flags);
+        commands.push_back(program + "retry" + flags + " " + gid);
+    }
+    advise_branches(commands, details, resolve);
+    return commands;
+}
+
+std::string participants_text(const Json& items) {
+    Table table({"PARTICIPANT", "ENDPOINT", "AVAILABLE", "WAITING", "IN FLIGHT", "LAST ERROR"});
+    for (const Json& item : items)
+        table.add({text_in(item, "participant"),
+                   text_in(item, "endpoint"),
+                   text_in(item, "available"),
+                   text_in(item, "waiting"),
+                   text_in(item, "in_flight"),
+                   text_in(item, "last_error")});
+    return table.text();
+}
+
+std::string members_text(const Json& object) {
+    Table table({"WHAT", "VALUE"});
+    for (const auto& [name, value] : object.items()) {
+        if (!value.is_object()) {
+            table.add({name, text_in(object, name.c_str())});
+            continue;
+        }
+        for (const auto& [inner, inner_value] : value.items())
+            table.add({name + "." + inner, text_in(value, inner.c_str())});
+    }
+    return table.text();
+}
+
+}  // namespace twophase::recoveryctl

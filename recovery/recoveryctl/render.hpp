@@ -1,0 +1,28 @@
+// What a coordinator answers, as people read it.
+#pragma once
+
+#include "http/json.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace twophase::recoveryctl {
+
+using http::Json;
+using WallTime = std::chrono::system_clock::time_point;
+
+/// "42s", "7min", "3h", "12d".
+std::string age_text(const Json& item, WallTime now);
+
+/// A table: gid, state, decision, attempt, business key, participants, age.
+std::string list_text(const Json& items, WallTime now);
+/// One transaction: what it is, its branches, its timeline, and what to do next.
+std::string details_text(const Json& details, const std::string& flags, WallTime now);
+/// The commands worth trying for a transaction that isn't over; `flags` as Source::flags().
+std::vector<std::string> advice(const Json& details, const std::string& flags);
+std::string participants_text(const Json& items);
+/// Names and values, nested ones as name.name.
+std::string members_text(const Json& object);
+
+}  // namespace twophase::recoveryctl

@@ -1,0 +1,96 @@
+#include "recovery/recoveryctl/terminal.hpp"
+
+#include "http/text.hpp"
+#include "recovery/recoveryctl/failure.hpp"
+
+#include <algorithm>
+#include <iostream>
+#include <unistd.h>
+#include <utility>
+
+namespace twophase::recoveryctl {
+namespace {
+
+std::string escaped(std::string_view bytes) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+    return text;
+}
+
+std::size_t bytes_of_character(unsigned char first) {
+    if (first < 0x80) return 1;
+    if (first < 0xE0) return 2;
+    return first < 0xF0 ? 3 : 4;
+}
+
+bool is_between(std::string_view character, std::string_view first, std::string_view last) {
+    return character.size() == first.size() && character >= first && character <= last;
+}
+
+/// One character of valid UTF-8.
+bool is_harmless(std::string_view character) {
+    if (character.size() == 1) return character[0] >= ' ' && character[0] != '\x7f';
+    return !is_between(character, "\xC2\x80", "\xC2\x9F") &&          // C1 controls
+           !is_between(character, "\xE2\x80\x8E", "\xE2\x80\x8F") &&  // direction marks
+           !is_between(character, "\xE2\x80\xA8", "\xE2\x80\xAE") &&  // line ends, embeddings
+           !is_between(character, "\xE2\x81\xA6", "\xE2\x81\xA9");    // isolates
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    const bool is_text = http::is_utf8(text);
+    std::string out;
+    while (!text.empty()) {
+        const auto first = static_cast<unsigned char>(text.front());
+        const std::size_t bytes = is_text ? bytes_of_character(first) : 1;
+        const std::string_view character = text.substr(0, bytes);
+        const bool is_shown = is_harmless(character) && (is_text || first < 0x80);
+        out += is_shown ? std::string(character) : escaped(character);
+        text.remove_prefix(bytes);
+    }
+    return out;
+}
+
+std::size_t width(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+std::string shell_word(const std::string& text) {
+    const bool is_plain = !text.empty() && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_./:").find(c) != std::string_view::npos;
+    });
+    if (is_plain) return text;
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    return quoted + "'";
+}
+
+bool confirm(const std::string& question) {
+    if (::isatty(STDIN_FILENO) == 0)
+        throw Failure(Exit::not_possible,
+                      "there is no terminal to ask on; give --yes if this is meant");
+    std::cerr << question << " Type yes to go on: " << std::flush;
+    std::string answer;
+    std::getline(std::cin, answer);
+    return answer == "yes";
+}
+
+ProgressLine::ProgressLine(std::string what)
+    : what_(std::move(what)), is_shown_(::isatty(STDERR_FILENO) != 0) {}
+
+ProgressLine::~ProgressLine() {
+    if (is_shown_) std::cerr << "\r\x1b[K" << std::flush;
+}
+
+void ProgressLine::show(std::size_t done) {
+    if (is_shown_) std::cerr << "\r\x1b[K" << what_ << ": " << done << " done" << std::flush;
+}
+
+}  // namespace twophase::recoveryctl
