@@ -56,6 +56,12 @@ Response refusal_of(const Admitted& admitted) {
                            "needs-attention",
                            "what is known of this business key can't be read; a person must look "
                            "(recoveryctl verify)");
+        case Kind::backlog:
+            return unavailable(
+                "participant-backlog",
+                "a participant of this transaction is away and has too much waiting; "
+                "nothing was started (GET /v1/participants shows which)",
+                "10");
         case Kind::no_room:
             return unavailable("no-room", "the log is nearly full; nothing was started", "10");
         case Kind::too_many:

@@ -1,17 +1,12 @@
 #include "coordinator/config.hpp"
 
 #include <boost/asio/ip/address.hpp>
+#include <spdlog/spdlog.h>
 
 namespace twophase::coordinator {
 namespace {
 
 using http::Json;
-
-bool is_name(const std::string& text) {
-    constexpr auto allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    return !text.empty() && text.size() <= 64 &&
-           text.find_first_not_of(allowed) == std::string::npos;
-}
 
 std::string take_participant(const std::string& name, const Json& json, ParticipantConfig& taken) {
     if (!is_name(name)) return "'" + name + "' is no name (letters, digits, _ and -, at most 64)";
@@ -190,6 +185,12 @@ void add_limits(std::vector<http::Setting>& all, Config& c) {
 
 }  // namespace
 
+bool is_name(const std::string& text) {
+    constexpr auto allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return !text.empty() && text.size() <= 64 &&
+           text.find_first_not_of(allowed) == std::string::npos;
+}
+
 std::vector<http::Setting> settings(Config& config) {
     std::vector<http::Setting> all;
     add_places(all, config);
@@ -208,6 +209,8 @@ std::string check(const Config& config) {
                "use 127.0.0.1, or --insecure if that is meant";
     if (!is_name(config.id)) return "id: letters, digits, _ and -, at most 64";
     if (config.participants.empty()) return "participants: name at least one";
+    if (spdlog::level::from_str(config.log_level) == spdlog::level::off)
+        return "log_level: one of trace, debug, info, warn, error";
     if (config.retry_first > config.retry_most) return "retry_first_ms is above retry_most_ms";
     return {};
 }

@@ -50,6 +50,9 @@ struct Config {
     std::string log_level = "info";
 };
 
+/// 1 to 64 of A-Za-z0-9_-: names of participants, coordinators and branches.
+bool is_name(const std::string& text);
+
 /// Every setting, bound to `config`, which must outlive the table.
 std::vector<http::Setting> settings(Config& config);
 

@@ -1,6 +1,7 @@
 #include "coordinator/lanes.hpp"
 
 #include "http/json.hpp"
+#include "http/text.hpp"
 #include "wal/crash_point.hpp"
 
 #include <boost/asio/post.hpp>
@@ -23,6 +24,7 @@ constexpr std::size_t most_bytes = 4 * 1024 * 1024 - 64 * 1024;  // room for bra
 constexpr std::size_t message_overhead = 640;                    // of what every message carries
 constexpr Time first_sweep_limit{1'000};
 constexpr int sweep_page = 500;
+constexpr std::size_t most_pages = 1'000;
 
 unsigned class_of(Verb verb) {
     return verb == Verb::prepare || verb == Verb::execute ? asking : telling;
@@ -66,7 +68,9 @@ public:
           schedule_(options_of(shared_->config, participant),
                     class_of,
                     std::hash<std::string>{}(name_) ^ static_cast<std::uint64_t>(now().count())),
-          client_(io, participant.endpoint, {.max_connections = 160}),
+          client_(io,
+                  participant.endpoint,
+                  {.max_connections = 2 * options_of(shared_->config, participant).window + 16}),
           retry_timer_(io),
           sweep_timer_(io) {}
 
@@ -175,7 +179,8 @@ private:
         bool any_clear = false;
         std::vector<bool> was_wanted;
         for (std::size_t i = 0; i < answers.size(); ++i) {
-            any_clear = any_clear || answers[i].kind != Answer::Kind::unclear;
+            any_clear =
+                any_clear || answers[i].kind != Answer::Kind::unclear || answers[i].is_fault;
             was_wanted.push_back(schedule_.is_wanted(request.calls[i]));
             settle(request.calls[i], answers[i]);
         }
@@ -214,8 +219,10 @@ private:
             last_error_.clear();
         } else {
             if (!was_failing)
-                spdlog::warn(
-                    "participant {} at {} gives no answer: {}", name_, endpoint_text_, error);
+                spdlog::warn("participant {} at {} gives no answer: {}",
+                             name_,
+                             endpoint_text_,
+                             http::for_log(error));
             last_error_ = error;
         }
     }
@@ -239,7 +246,13 @@ private:
         if (shared_->is_stopped) return;
         std::string next;
         const bool is_answered = read_sweep(response, next);
-        if (is_answered && !next.empty()) return sweep(next);
+        // A cursor that stands still, or pages without end, are not followed: the next sweep goes
+        // on.
+        const bool goes_on = next != last_page_ && ++pages_ < most_pages;
+        last_page_ = next;
+        if (is_answered && !next.empty() && goes_on) return sweep(next);
+        pages_ = 0;
+        last_page_.clear();
         is_sweeping_ = false;
         if (is_answered) release_prepares();
     }
@@ -254,6 +267,7 @@ private:
         for (const http::Json& item : *items) {
             if (!item.is_object() || !item.contains("gid") || !item.contains("branch_id")) continue;
             if (!item["gid"].is_string() || !item["branch_id"].is_string()) continue;
+            if (!is_name(item["branch_id"].get<std::string>())) continue;
             shared_->hooks.found_in_doubt({name_, item["gid"], item["branch_id"]});
         }
         const auto cursor = body->find("next");
@@ -300,6 +314,8 @@ private:
     std::string last_error_;
     bool is_pump_posted_ = false;
     bool is_sweeping_ = false;
+    std::string last_page_;
+    std::size_t pages_ = 0;
 };
 
 Lanes::Lanes(boost::asio::io_context& io, const Config& config, LaneHooks hooks)
@@ -351,6 +367,11 @@ bool Lanes::hurry(const std::string& participant, const BranchKey& key) {
     if (found == lanes_.end() || !found->second->schedule().hurry(key)) return false;
     found->second->pump_soon();
     return true;
+}
+
+std::size_t Lanes::backlog(const std::string& participant) const {
+    const auto found = lanes_.find(participant);
+    return found == lanes_.end() ? 0 : found->second->schedule().size();
 }
 
 std::vector<LaneStatus> Lanes::status() const {

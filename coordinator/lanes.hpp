@@ -91,6 +91,9 @@ public:
     /// Makes a waiting retry due now; false when none waits.
     bool hurry(const std::string& participant, const BranchKey& key);
 
+    /// Branches that something is wanted for; 0 for a participant that is not configured.
+    std::size_t backlog(const std::string& participant) const;
+
     std::vector<LaneStatus> status() const;
 
 private:

@@ -16,8 +16,8 @@ namespace {
 using http::Json;
 
 constexpr std::size_t largest_page = 500;
-constexpr std::size_t log_page = 200;
-constexpr std::size_t most_looked_at = 5'000;  // in one request: it shares the loop with payments
+constexpr std::size_t log_page = 100;
+constexpr std::size_t most_looked_at = 1'000;  // in one request: it shares the loop with payments
 
 bool is_over(const std::string& state) { return state == "committed" || state == "rolled_back"; }
 
@@ -98,7 +98,7 @@ public:
             for (const auto& stored : page) {
                 take_live_above(stored.gid);
                 if (is_full()) break;
-                take(stored.gid);
+                take(stored);
             }
             if (page.size() < log_page) break;
             before = page.back().gid;
@@ -112,9 +112,14 @@ private:
     Json by_key() {
         const auto entries =
             service_.log().find_attempts(filter_.business_code, filter_.business_id);
-        for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry)
-            if (!entry->damaged && (!filter_.before || entry->gid < *filter_.before))
+        for (auto entry = entries.rbegin(); entry != entries.rend() && !is_full(); ++entry) {
+            if (entry->damaged)
+                items_.push_back({{"state", "needs_attention"},
+                                  {"attempt", entry->key.attempt},
+                                  {"damage", "the entry of its business key fails its checksum"}});
+            else if (!filter_.before || entry->gid < *filter_.before)
                 take(entry->gid);
+        }
         return result();
     }
 
@@ -129,10 +134,17 @@ private:
         }
     }
 
-    void take(const Gid& gid) {
+    void take(const Gid& gid) { take(gid, service_.find(gid)); }
+
+    void take(const wal::StoredTransaction& stored) {
+        const Transaction* live = service_.core().find(stored.gid);
+        if (live == nullptr) return take(stored.gid, read_back(stored));
+        take(stored.gid, {.live = live, .folded = std::nullopt, .damage = live->damage});
+    }
+
+    void take(const Gid& gid, const Found& found) {
         last_ = gid;
         ++looked_at_;
-        const Found found = service_.find(gid);
         const View view = view_of(gid, found);
         if (filter_.admits(view)) items_.push_back(item_json(view));
     }

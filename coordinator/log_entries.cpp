@@ -15,6 +15,8 @@ wal::Entry to_entry(const Append& append, std::int64_t at) {
                      .label = name_of(append.record)};
     if (const auto* started = std::get_if<Started>(&append.record))
         entry.starts = {to_wal(started->key), started->gid, started->fingerprint};
+    if (const auto* finished = std::get_if<Finished>(&append.record))
+        entry.is_kept = finished->is_heuristic;
     return entry;
 }
 

@@ -17,14 +17,16 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <string_view>
 #include <thread>
 
 namespace twophase::coordinator {
 namespace {
 
-constexpr int exit_usage = 2;  // bad settings, or another process owns the log
-constexpr int exit_store = 3;  // the log can't be opened, read or written
+constexpr int exit_usage = 2;   // bad settings, or another process owns the log
+constexpr int exit_broken = 5;  // a bug: the next start recovers
+constexpr int exit_store = 3;   // the log can't be opened, read or written
 
 /// Ends at once, as a crash would: recovery is the clean-up.
 [[noreturn]] void end_now(int code, const std::string& why) {
@@ -121,11 +123,17 @@ int run(int argc, const char* const* argv) {
     }
     spdlog::set_default_logger(spdlog::stderr_color_mt("coordinator"));
     spdlog::set_level(spdlog::level::from_str(config.log_level));
+    std::optional<Program> program;
     try {
-        return Program(config).run();
+        program.emplace(config);
     } catch (const std::exception& e) {
         spdlog::critical("can't start: {}", e.what());
         return exit_usage;
+    }
+    try {
+        return program->run();
+    } catch (const std::exception& e) {
+        end_now(exit_broken, std::string("broken invariant: ") + e.what());
     }
 }
 

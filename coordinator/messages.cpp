@@ -1,6 +1,7 @@
 #include "coordinator/messages.hpp"
 
 #include "http/json.hpp"
+#include "http/text.hpp"
 
 #include <algorithm>
 
@@ -8,6 +9,11 @@ namespace twophase::coordinator {
 namespace {
 
 using http::Json;
+
+constexpr std::size_t most_code = 128;
+constexpr std::size_t most_message = 1024;
+constexpr std::size_t most_prepare_id = 256;
+constexpr std::size_t most_result = 64 * 1024;
 
 std::string quoted(const std::string& text) { return http::dump(Json(text)); }
 
@@ -31,7 +37,14 @@ bool echoes(const Json& body, const Subject& subject) {
 
 std::string result_in(const Json& body) {
     const auto found = body.find("result");
-    return found == body.end() || found->is_null() ? std::string() : http::dump(*found);
+    if (found == body.end() || found->is_null()) return {};
+    std::string result = http::dump(*found);
+    // It goes into the log and into every answer.
+    return result.size() <= most_result ? result : R"({"omitted":"larger than 64 KiB"})";
+}
+
+std::string text_in(const Json& body, const char* name, std::size_t most_bytes) {
+    return http::cut(text_in(body, name), most_bytes);
 }
 
 Answer unclear(std::string message) { return {.message = std::move(message)}; }
@@ -44,6 +57,8 @@ Answer read_success(Verb verb, const Json& body) {
         const bool fits = verb == Verb::execute ? vote == Vote::executed
                                                 : vote == Vote::prepared || vote == Vote::read_only;
         if (!fits) return unclear("200 without a vote");
+        if (text_in(body, "prepare_id").size() > most_prepare_id)
+            return unclear("prepare_id above 256 bytes");
         return {.kind = Answer::Kind::voted,
                 .vote = {.vote = *vote,
                          .prepare_id = text_in(body, "prepare_id"),
@@ -59,7 +74,7 @@ Answer read_success(Verb verb, const Json& body) {
 /// The participant says that it went another way than the decision.
 bool contradicts(Verb verb, unsigned status, const std::string& code) {
     if (is_question(verb)) return false;
-    if (status == 404) return verb == Verb::commit && code == "never_prepared";
+    if (status == 404) return code == "never_prepared";
     if (status != 409) return false;
     return (verb == Verb::commit && code == "already_rolled_back") ||
            (verb == Verb::rollback && code == "already_committed") ||
@@ -67,7 +82,8 @@ bool contradicts(Verb verb, unsigned status, const std::string& code) {
 }
 
 Answer read_problem(Verb verb, unsigned status, const Json& body) {
-    Answer answer{.code = text_in(body, "code"), .message = text_in(body, "message")};
+    Answer answer{.code = text_in(body, "code", most_code),
+                  .message = text_in(body, "message", most_message)};
     if (answer.code.empty()) return unclear("status " + std::to_string(status) + " without a code");
     constexpr unsigned faults[] = {400, 401, 403, 413, 415, 422};
     const bool is_no =
@@ -78,7 +94,7 @@ Answer read_problem(Verb verb, unsigned status, const Json& body) {
     } else if (is_question(verb) && (is_no || answer.is_fault)) {
         answer.kind = Answer::Kind::voted;
         // A business code, where the participant gives one, says more than "refused".
-        std::string reason = text_in(body, "reason");
+        std::string reason = text_in(body, "reason", most_code);
         answer.vote = {.vote = Vote::refused,
                        .code = reason.empty() ? answer.code : std::move(reason),
                        .message = answer.message};

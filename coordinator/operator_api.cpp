@@ -3,10 +3,12 @@
 #include "coordinator/export.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "http/text.hpp"
 
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -22,6 +24,8 @@ using http::problem;
 using http::Response;
 
 constexpr std::size_t export_page_size = 500;
+constexpr std::size_t export_step = 20;
+constexpr std::size_t export_page_bytes = 2 * 1024 * 1024;
 
 struct Asked {
     std::string branch_id;
@@ -63,6 +67,8 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
             return problem(409, "not-decided", "not decided: only how=rollback is possible", about);
         case ResolveRefusal::branch_required:
             return problem({"branch_id", "the branch to end; GET the transaction to see them"});
+        case ResolveRefusal::branch_not_meant:
+            return problem({"branch_id", "nothing: rollback and commit are about all branches"});
         case ResolveRefusal::branch_unknown:
             return problem({"branch_id", "a branch of this transaction"});
         case ResolveRefusal::branch_done:
@@ -79,8 +85,14 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
 
 namespace {
 
+Response no_room() {
+    Response response = problem(503, "no-room", "the log is full; nothing was written");
+    response.headers.push_back({"Retry-After", "10"});
+    return response;
+}
+
 std::string who_asks(const http::Request& request) {
-    const std::string actor(request.header("X-Actor").substr(0, 128));
+    const std::string actor = http::cut(request.header("X-Actor"), 128);
     return (actor.empty() ? "somebody" : actor) + " at " + request.remote_address;
 }
 
@@ -98,8 +110,7 @@ void settle_unknown(Service& service,
         who,
         asked.reason,
         [gid, respond = std::move(respond), asked](wal::Written w) {
-            if (w != wal::Written::durable)
-                return respond(problem(503, "no-room", "the log is full; nothing was written"));
+            if (w != wal::Written::durable) return respond(no_room());
             respond(http::json_response(
                 {{"gid", to_text(gid)}, {"resolved", asked.how}, {"reason", asked.reason}}));
         });
@@ -156,7 +167,8 @@ void resolve(Service& service, const http::Request& request, http::Respond respo
     }
     // A waiter first: the log may be faster than this function.
     const std::uint64_t ticket =
-        service.wait(*gid, Milestone::resolved, [gid = *gid, asked, respond](Milestone) {
+        service.wait(*gid, Milestone::resolved, [gid = *gid, asked, respond](Milestone told) {
+            if (told == Milestone::failed) return respond(no_room());
             respond(http::json_response(
                 {{"gid", to_text(gid)}, {"resolved", asked.how}, {"reason", asked.reason}}));
         });
@@ -219,10 +231,16 @@ Response export_page(const Service& service, const http::Request& request) {
             return problem({name, "no such query parameter"});
         }
     }
-    const auto page = service.log().walk(after, limit);
     Response response{.content_type = "application/x-ndjson"};
-    for (const auto& stored : page) response.body += export_line(stored) + "\n";
-    if (page.size() == limit) response.headers.push_back({"X-Next", to_text(page.back().gid)});
+    // In small steps: a page shares the loop with payments, and its transactions may be large.
+    for (std::size_t given = 0; given < limit && response.body.size() < export_page_bytes;) {
+        const auto page = service.log().walk(after, std::min(limit - given, export_step));
+        for (const auto& stored : page) response.body += export_line(stored) + "\n";
+        if (page.empty()) return response;
+        given += page.size();
+        after = page.back().gid;
+    }
+    response.headers.push_back({"X-Next", to_text(*after)});
     return response;
 }
 

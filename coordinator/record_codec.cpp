@@ -111,7 +111,9 @@ struct ToJson {
         if (r.branch) json["branch"] = *r.branch;
         return json;
     }
-    Json operator()(const Finished&) const { return Json::object(); }
+    Json operator()(const Finished& r) const {
+        return r.is_heuristic ? Json{{"heuristic", true}} : Json::object();
+    }
 };
 
 Started started_from(const Gid& gid, const Json& json) {
@@ -155,7 +157,7 @@ Record record_from(const Gid& gid, const Json& json) {
         if (json.contains("branch")) r.branch = branch();
         return r;
     }
-    if (type == "finished") return Finished{gid};
+    if (type == "finished") return Finished{gid, json.value("heuristic", false)};
     throw std::runtime_error("a record of type '" + type + "'");
 }
 

@@ -3,6 +3,7 @@
 #include "coordinator/log_entries.hpp"
 #include "coordinator/protocol/describe.hpp"
 #include "coordinator/record_codec.hpp"
+#include "http/text.hpp"
 #include "wal/crash_point.hpp"
 
 #include <boost/asio/post.hpp>
@@ -20,6 +21,7 @@ constexpr std::uint64_t ceiling_pushed_below = 30'000;  // when less than this i
 constexpr std::chrono::seconds housekeeping_interval{10};
 constexpr std::size_t forget_batch = 1'000;
 constexpr int exit_replaced = 4;
+constexpr int exit_broken = 5;
 constexpr std::size_t most_beside = 2;
 constexpr std::string_view restores_name = "restores";
 constexpr std::string_view restored_below_name = "restored below";
@@ -168,7 +170,14 @@ void Service::stop() {
 
 void Service::feed(const Event& event) {
     if (spdlog::should_log(spdlog::level::debug)) spdlog::debug("{}", describe(event));
-    perform(core_.step(event, now()));
+    Effects effects = core_.step(event, now());
+    // The core has moved: an effect that is not performed would leave it ahead of the log.
+    try {
+        perform(std::move(effects));
+    } catch (const std::exception& e) {
+        stop_(exit_broken,
+              "broken invariant in " + http::for_log(describe(event)) + ": " + e.what());
+    }
     arm_tick();
 }
 
@@ -229,13 +238,11 @@ void Service::perform(const Send& e) {
                           "' is no longer configured: put it back, or end the branch by hand"});
 }
 
-void Service::perform(const Withdraw& e) {
-    const Transaction* t = core_.find(e.gid);
-    const BranchRequest& branch = t->started.branches[e.branch];
-    lanes_.drop(branch.participant, {e.gid, branch.branch_id});
-}
+void Service::perform(const Withdraw& e) { lanes_.drop(e.participant, {e.gid, e.branch_id}); }
 
 void Service::perform(const Tell& e) {
+    if (e.milestone == Milestone::resolved || e.milestone == Milestone::failed)
+        settling_.erase(e.gid);
     const auto found = waiters_.find(e.gid);
     if (found == waiters_.end()) return;
     const auto is_told = [&](const Waiting& waiting) {
@@ -262,7 +269,7 @@ void Service::perform(const Alert& e) {
                   e.kind,
                   to_text(e.gid),
                   e.branch ? "branch " + std::to_string(*e.branch) : "",
-                  e.text);
+                  http::for_log(e.text));
 }
 
 // --- clients ---
@@ -280,6 +287,9 @@ Admitted Service::submit(Submission submission) {
         case Admission::damaged: return {Kind::damaged, same};
     }
     if (core_.transactions().size() >= config_.max_live) return {Kind::too_many, {}};
+    // A participant that is away must not use up what the others need.
+    for (const BranchRequest& branch : submission.branches)
+        if (lanes_.backlog(branch.participant) >= config_.max_live / 4) return {Kind::backlog, {}};
     if (!log_->store().headroom().has_room) return {Kind::no_room, {}};
     const std::optional<Gid> gid = mint();
     if (!gid) return {Kind::no_gid, {}};
@@ -362,10 +372,13 @@ Found Service::find(const Gid& gid) const {
     if (const Transaction* live = core_.find(gid))
         return {.live = live, .folded = std::nullopt, .damage = live->damage};
     const auto stored = log_->read(gid);
-    if (!stored) return {};
-    Found found{.live = nullptr, .folded = Folded{}, .damage = stored->damage};
-    for (const wal::StoredRecord& record : stored->records) {
-        auto stamped = decode(gid, record.payload);
+    return stored ? read_back(*stored) : Found{};
+}
+
+Found read_back(const wal::StoredTransaction& stored) {
+    Found found{.live = nullptr, .folded = Folded{}, .damage = stored.damage};
+    for (const wal::StoredRecord& record : stored.records) {
+        auto stamped = decode(stored.gid, record.payload);
         if (found.damage.empty() && !stamped) found.damage = stamped.error();
         if (found.damage.empty()) found.damage = found.folded->fold(stamped->record);
     }
@@ -396,12 +409,15 @@ std::size_t Service::retry(const Gid& gid) {
 Service::Resolving Service::resolve(const ResolveAsked& asked) {
     const ResolveRefusal refusal = core_.may_resolve(asked);
     if (refusal != ResolveRefusal::none) return {ResolveResult::refused, refusal};
+    // One at a time, so that each hears of its own record.
+    if (settling_.contains(asked.gid)) return {ResolveResult::busy, ResolveRefusal::none};
     if (asked.branch) {
         const BranchRequest& branch = core_.find(asked.gid)->started.branches[*asked.branch];
         // What is under way may still arrive; ending the branch now could leave it half done.
         if (lanes_.is_in_flight(branch.participant, {asked.gid, branch.branch_id}))
             return {ResolveResult::busy, ResolveRefusal::none};
     }
+    settling_.insert(asked.gid);
     feed(asked);
     return {};
 }
@@ -419,7 +435,7 @@ void Service::settle_unknown(const Gid& gid,
     settling_.insert(gid);
     const Started started{.gid = gid,
                           .mode = Mode::two_phase,
-                          .key = {.code = "unknown-after-restore", .id = to_text(gid)},
+                          .key = {.code = unknown_code, .id = to_text(gid)},
                           .origin = {.actor = who}};
     const std::string how(to_text(decision));
     const std::vector<Record> records{
@@ -430,7 +446,11 @@ void Service::settle_unknown(const Gid& gid,
     std::vector<wal::Entry> entries;
     for (std::uint32_t n = 0; n < records.size(); ++n)
         entries.push_back(to_entry({records[n], n, true}, wall_microseconds()));
-    spdlog::error("ALERT resolved_by_hand gid {}: {} by {}: {}", to_text(gid), how, who, reason);
+    spdlog::error("ALERT resolved_by_hand gid {}: {} by {}: {}",
+                  to_text(gid),
+                  how,
+                  http::for_log(who),
+                  http::for_log(reason));
     log_->append(std::move(entries),
                  wal::Urgency::forced,
                  [this, gid, then = std::move(then)](wal::Written written) {
@@ -510,13 +530,15 @@ void Service::answered_orphan(const std::string& participant,
                   key.branch_id,
                   participant,
                   to_text(verb),
-                  answer.code,
-                  answer.message);
+                  http::for_log(answer.code),
+                  http::for_log(answer.message));
 }
 
 /// A branch that waits for a decision: if nobody here is about to tell it, tell it.
 void Service::found_in_doubt(const InDoubt& branch) {
     const auto gid = parse_gid(branch.gid);
+    constexpr std::size_t most_strangers = 100'000;
+    if (lanes_.backlog(branch.participant) >= most_strangers) return;  // the next sweep goes on
     if (!gid || node_of(*gid) != config_.node || core_.find(*gid) != nullptr) return;
     const Inquiry verdict = inquire(*gid);
     if (!verdict || *verdict == Verdict::pending) return;

@@ -26,6 +26,9 @@
 
 namespace twophase::coordinator {
 
+/// The business code under which a person's word on a lost transaction is kept.
+inline constexpr const char* unknown_code = "unknown-after-restore";
+
 /// A request to start a transaction, checked for form and configuration.
 struct Submission {
     Mode mode = Mode::two_phase;
@@ -48,6 +51,7 @@ struct Admitted {
         attempt_unknown,
         superseded,
         damaged,
+        backlog,  // a participant named has too much waiting
         no_room,
         too_many,
         no_gid,
@@ -62,6 +66,9 @@ struct Found {
     std::optional<Folded> folded;       // when not live: what the log tells
     std::string damage;                 // when its records can't be trusted
 };
+
+/// The fold of a transaction's stored records.
+Found read_back(const wal::StoredTransaction& stored);
 
 /// An answer to "what was decided?"; nothing for a gid that this coordinator never minted.
 using Inquiry = std::optional<Verdict>;

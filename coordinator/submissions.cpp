@@ -3,6 +3,7 @@
 #include "coordinator/record_codec.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "http/text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -23,6 +24,7 @@ constexpr const char* operation_characters = "A-Za-z0-9_.-";
 constexpr std::size_t most_branches = 64;
 constexpr std::int64_t longest_wait_seconds = 60;
 constexpr std::size_t longest_header = 128;
+constexpr const char* header_code = "idempotency-key";
 
 std::vector<std::string> read_after(const Json* json, Fields& fields) {
     std::vector<std::string> after;
@@ -66,13 +68,15 @@ void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
     const bool in_body = fields.has("business_code") || fields.has("business_id");
     if (header.empty()) {
         key.code = fields.text("business_code", {.max_bytes = 128});
+        if (key.code == header_code || key.code == unknown_code)
+            fields.fail("business_code", "a code of your own: this one is the coordinator's");
         key.id = fields.text("business_id", {.max_bytes = 128});
     } else if (in_body) {
         fields.fail("business_code", "either business_code and business_id, or Idempotency-Key");
     } else if (header.size() > longest_header) {
         fields.fail({"Idempotency-Key", "at most 128 bytes"});
     } else {
-        key = {.code = "idempotency-key", .id = header};
+        key = {.code = header_code, .id = header};
     }
     key.attempt =
         static_cast<std::uint32_t>(fields.optional_integer("attempt", 1, 1'000'000).value_or(1));
@@ -103,9 +107,7 @@ void read_preferences(const http::Request& request, Submission& submission, Wait
     }
 }
 
-std::string bounded(std::string_view header) {
-    return std::string(header.substr(0, longest_header));
-}
+std::string bounded(std::string_view header) { return http::cut(header, longest_header); }
 
 /// What is well-formed but can't be done here.
 std::optional<http::Response> impossible(const Submission& submission, const Config& config) {

@@ -91,6 +91,9 @@ void fill_folded(View& view, const Folded& folded, const std::string& damage) {
 /// One sentence on what happened and what to do.
 std::string message_of(const View& view) {
     if (!view.damage.empty()) return "its records need a person's attention: " + view.damage;
+    if (view.state == "needs_attention" && !view.decision)
+        return "its log was restored from a backup that does not know the decision; a person must "
+               "decide (recoveryctl show)";
     if (view.state == "needs_attention")
         return "a participant can't follow the decision; a person must decide (recoveryctl show)";
     if (!view.decision) return "votes are being collected; ask again at Location";
@@ -114,6 +117,10 @@ void add_why(Json& json, const View& view) {
     json["reason"] = view.why.code;
     if (!view.why.branch) return;
     const Json& branch = view.branches.at(*view.why.branch);
+    if (view.why.code != "refused") {
+        json["silent_branch"] = branch["branch_id"];
+        return;
+    }
     json["refused_branch"] = branch["branch_id"];
     if (branch.contains("code")) json["refused_code"] = branch["code"];
 }
@@ -149,7 +156,8 @@ http::Response outcome_response(const View& view, bool is_repeat, bool is_satisf
         const std::string detail = json["message"];
         return http::problem(409, "transaction-rolled-back", detail, std::move(json));
     }
-    if (view.decision == Decision::commit && is_satisfied) return http::json_response(json);
+    if (view.decision == Decision::commit && is_satisfied && view.damage.empty())
+        return http::json_response(json);
     http::Response response = http::json_response(json, 202);
     response.headers.push_back({"Location", "/v1/transactions/" + to_text(view.gid)});
     return response;

@@ -91,6 +91,29 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+std::string cut(std::string_view text, std::size_t most_bytes) {
+    if (text.size() <= most_bytes) return std::string(text);
+    std::size_t end = most_bytes;
+    // Bytes 10xxxxxx go on with a character that began before them.
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    return std::string(text.substr(0, end));
+}
+
+std::string for_log(std::string_view text) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string line;
+    for (const char c : cut(text, 512)) {
+        if (in_range(c, 0, 0x1F) || c == 0x7F) {
+            line += "\\x";
+            line += digits[static_cast<unsigned char>(c) >> 4];
+            line += digits[static_cast<unsigned char>(c) & 15];
+        } else {
+            line += c;
+        }
+    }
+    return line;
+}
+
 bool is_header_value(std::string_view text) {
     return std::ranges::none_of(
         text, [](char c) { return (in_range(c, 0, 0x1F) && c != '\t') || c == 0x7F; });

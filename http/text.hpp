@@ -1,6 +1,7 @@
 // The few questions about bytes and text that HTTP and JSON reading share.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,13 @@ bool is_utf8(std::string_view text);
 
 /// Whether the bytes may stand in a header's value: no control bytes but tab.
 bool is_header_value(std::string_view text);
+
+/// At most `most_bytes` of UTF-8 text, cut between characters.
+std::string cut(std::string_view text, std::size_t most_bytes);
+
+/// Text from outside for a line of a log: control bytes escaped, so that nobody writes lines of
+/// their own, and at most 512 bytes.
+std::string for_log(std::string_view text);
 
 /// Decodes %XX; nullopt when a percent sign isn't followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);

@@ -32,8 +32,8 @@ public:
         return std::exchange(is_open_, false);
     }
 
-    /// No clear answer. `may_be_item`: the item that failed last failed again while the peer was
-    /// there, so that the item may be at fault: one poisoned item opens nothing.
+    /// No clear answer. `may_be_item`: the items have failed before while the peer was there, so
+    /// that they may be at fault: poisoned items open nothing.
     template <class Random>
     void failed(bool may_be_item, Time now, Random& random) {
         if (!may_be_item || is_open_) ++failures_;

@@ -5,6 +5,7 @@
 #include "recovery/backoff.hpp"
 #include "recovery/breaker.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -147,13 +148,13 @@ public:
         }
         if (request.is_probe) is_probing_ = false;
         if (outcome == Outcome::clear) {
-            last_failed_.reset();
             if (breaker_.succeeded()) hurry_all();
             return;
         }
-        const bool may_be_item = outcome == Outcome::unclear && request.calls.size() == 1 &&
-                                 last_failed_ == request.calls.front().key;
-        last_failed_ = request.calls.front().key;
+        // Items that failed before say nothing new about the peer: they may be at fault themselves.
+        const bool may_be_item =
+            outcome == Outcome::unclear &&
+            std::ranges::all_of(request.calls, [](const Call& call) { return call.attempts > 1; });
         breaker_.failed(may_be_item, now, random_);
     }
 
@@ -282,7 +283,6 @@ private:
     bool held_[2] = {false, false};
     Verb last_verb_{};
     bool is_probing_ = false;
-    std::optional<Key> last_failed_;
     std::uint64_t generations_ = 0;
 };
 

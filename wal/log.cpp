@@ -94,7 +94,7 @@ void Log::write(Unit& unit, const Entry& entry) const {
     if (unit.contains(tables_.records, key)) refuse(entry.gid, name + " is there already");
     unit.put(tables_.records, key, encode_frame(entry.gid, entry.n, entry.payload));
     if (entry.starts) start(unit, entry);
-    if (entry.finishes) finish(unit, entry.gid);
+    if (entry.finishes) finish(unit, entry.gid, entry.is_kept);
 }
 
 void Log::start(Unit& unit, const Entry& entry) const {
@@ -107,13 +107,15 @@ void Log::start(Unit& unit, const Entry& entry) const {
     unit.put(tables_.unfinished, gid, seal(gid, key));
 }
 
-void Log::finish(Unit& unit, const Gid& gid) const {
+void Log::finish(Unit& unit, const Gid& gid, bool is_kept) const {
     const auto row = unit.get(tables_.unfinished, bytes_of(gid));
     if (!row) refuse(gid, "is finished that is not unfinished");
     const auto business = unseal(bytes_of(gid), *row);
     if (!business) refuse(gid, "its entry in the unfinished index fails its checksum");
     unit.erase(tables_.unfinished, bytes_of(gid));
-    const std::string key = finished_key(store_->running_seconds(), gid);
+    // No retention is that long.
+    constexpr std::uint64_t never = UINT64_MAX;
+    const std::string key = finished_key(is_kept ? never : store_->running_seconds(), gid);
     unit.put(tables_.finished, key, seal(key, std::string(*business)));
 }
 

@@ -41,6 +41,7 @@ struct Entry {
     std::uint32_t n = 0;  // 0, 1, 2, ... within the transaction, given by the caller
     std::string payload;
     std::optional<BusinessEntry> starts;  // with n = 0: enters unfinished and business_keys
+    bool is_kept = false;                 // with finishes: never forgotten
     bool finishes = false;                // leaves unfinished, enters the retention index
     const char* label = "";               // for crash points, a literal
 };
@@ -127,7 +128,7 @@ private:
     };
     void write(Unit& unit, const Entry& entry) const;
     void start(Unit& unit, const Entry& entry) const;
-    void finish(Unit& unit, const Gid& gid) const;
+    void finish(Unit& unit, const Gid& gid, bool is_kept) const;
     std::size_t forget_old(Unit& unit, std::size_t limit) const;
     bool forget_one(Unit& unit, std::string_view key, std::string_view value) const;
     std::optional<StoredTransaction> read_from(const Snapshot& snapshot, const Gid& gid) const;

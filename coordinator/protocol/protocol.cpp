@@ -15,6 +15,8 @@ How how_of(Decision decision) {
     return decision == Decision::commit ? How::committed : How::rolled_back;
 }
 
+constexpr std::uint32_t attempts_until_alert = 10;
+
 bool is_yes(Vote vote) { return vote == Vote::prepared || vote == Vote::read_only; }
 
 }  // namespace
@@ -62,6 +64,9 @@ Effects Protocol::on(const Voted& e, Time) {
     LiveBranch& branch = t->live[e.branch];
     if (branch.vote.vote != Vote::none) return {};  // a repeat
     branch.vote = e.vote;
+    branch.attempts = 0;
+    branch.last_error.clear();
+    branch.is_alerted = false;
     Effects effects;
     if (e.is_fault)
         effects.push_back(
@@ -140,7 +145,7 @@ Effects Protocol::on(const Unlogged& e, Time) {
     const Transaction* t = find(e.gid);
     if (t == nullptr) return {};
     Effects effects{Tell{e.gid, Milestone::failed}};
-    for (BranchIndex i = 0; i < t->live.size(); ++i) effects.push_back(Withdraw{e.gid, i});
+    for (BranchIndex i = 0; i < t->live.size(); ++i) effects.push_back(withdraw(*t, i));
     erase(e.gid);
     return effects;
 }
@@ -153,6 +158,8 @@ void Protocol::deliver(Transaction& t, Effects& effects) {
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
         if (t.live[i].is_done()) continue;
         ++t.open;
+        t.live[i].attempts = 0;
+        t.live[i].is_alerted = false;
         effects.push_back(Send{t.started.gid, i, verb_of(*t.decision)});
     }
 }
@@ -180,7 +187,10 @@ void Protocol::end_branch(
 void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
     if (t.phase != Phase::delivering || t.open > 0) return;
     t.phase = Phase::finishing;
-    append(t, Finished{t.started.gid}, false, effects);
+    const bool is_heuristic = std::ranges::any_of(t.live, [](const LiveBranch& b) {
+        return b.how == How::by_hand || b.how == How::discarded;
+    });
+    append(t, Finished{t.started.gid, is_heuristic}, false, effects);
     effects.push_back(Tell{t.started.gid, Milestone::completed});
 }
 
@@ -188,11 +198,11 @@ Effects Protocol::on(const Unclear& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
     if (t == nullptr || t->live[e.branch].is_done()) return {};
     LiveBranch& branch = t->live[e.branch];
-    const bool is_first = branch.last_error.empty();
     branch.attempts = e.attempts;
     branch.last_error = e.error;
-    if (!e.is_fault || !is_first) return {};
-    return {Alert{"request_fault", e.gid, e.branch, e.error}};
+    const bool is_stuck = t->decision && e.attempts >= attempts_until_alert;
+    if ((!e.is_fault && !is_stuck) || std::exchange(branch.is_alerted, true)) return {};
+    return {Alert{e.is_fault ? "request_fault" : "delivery_stuck", e.gid, e.branch, e.error}};
 }
 
 Effects Protocol::on(const Contradicted& e, Time) {
@@ -214,8 +224,10 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
     const Transaction* t = find(asked.gid);
     if (t == nullptr || t->phase == Phase::finishing) return ResolveRefusal::unknown;
     if (t->phase == Phase::damaged) return ResolveRefusal::damaged;
+    if (asked.branch && *asked.branch >= t->live.size()) return ResolveRefusal::branch_unknown;
     const bool is_decided = t->folded.decision.has_value();
     if (asked.how == "rollback" || asked.how == "commit") {
+        if (asked.branch) return ResolveRefusal::branch_not_meant;
         if (is_decided) return ResolveRefusal::decided;
         if (t->decision) return ResolveRefusal::deciding;
         const bool lacks_votes = asked.how == "commit" && t->phase != Phase::held;
@@ -224,7 +236,6 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
     if (t->decision && !is_decided) return ResolveRefusal::deciding;
     if (!is_decided) return ResolveRefusal::not_decided;
     if (!asked.branch) return ResolveRefusal::branch_required;
-    if (*asked.branch >= t->live.size()) return ResolveRefusal::branch_unknown;
     return t->live[*asked.branch].is_done() ? ResolveRefusal::branch_done : ResolveRefusal::none;
 }
 
@@ -236,7 +247,7 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
     if (const auto decision = parse_decision(e.how)) {
         decide(t, *decision, {.code = "by_hand", .message = e.reason, .branch = {}}, effects);
     } else {
-        effects.push_back(Withdraw{e.gid, *e.branch});
+        effects.push_back(withdraw(t, *e.branch));
         const How how = e.how == "discarded" ? How::discarded : How::by_hand;
         end_branch(t, *e.branch, how, {}, effects);
     }
@@ -304,6 +315,11 @@ Effects Protocol::resume(Time, const std::optional<Gid>& restored_below) {
 const Transaction* Protocol::find(const Gid& gid) const {
     const auto found = transactions_.find(gid);
     return found == transactions_.end() ? nullptr : &found->second;
+}
+
+Withdraw Protocol::withdraw(const Transaction& t, BranchIndex branch) {
+    const BranchRequest& request = t.started.branches[branch];
+    return {t.started.gid, branch, request.participant, request.branch_id};
 }
 
 Transaction* Protocol::find_mutable(const Gid& gid) {

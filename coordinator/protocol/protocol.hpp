@@ -49,7 +49,7 @@ struct Append { Record record; std::uint32_t n = 0; bool is_forced = false; };
 /// Ask the branch's participant until it answers clearly; replaces what still waits for this branch.
 struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; };
 /// Ask this branch no more.
-struct Withdraw { Gid gid{}; BranchIndex branch = 0; };
+struct Withdraw { Gid gid{}; BranchIndex branch = 0; std::string participant; std::string branch_id; };
 /// Clients may be told this much now. `failed`: nothing was started.
 enum class Milestone { started, decided, completed, resolved, failed };
 struct Tell { Gid gid{}; Milestone milestone = Milestone::started; };
@@ -72,6 +72,7 @@ struct LiveBranch {
     std::string result;            // of its end: JSON text or empty
     bool is_contradicted = false;  // heuristic hazard: its participant can't follow the decision
     std::uint32_t attempts = 0;    // unclear answers in a row
+    bool is_alerted = false;       // of a fault or of many attempts, since the last clear answer
     std::string last_error;
 
     /// Nothing is left to deliver to it.
@@ -98,12 +99,13 @@ enum class Verdict { commit, rollback, pending };
 /// Why a person's decision can't be carried out.
 enum class ResolveRefusal {
     none,
-    unknown,          // not live
-    deciding,         // a decision is on its way to the disk
-    votes_missing,    // a commit needs every vote, except where a restore lost them
-    decided,          // a durable decision is never changed
-    not_decided,      // a branch can be ended by hand only after the decision
-    branch_required,  // name the branch
+    unknown,           // not live
+    deciding,          // a decision is on its way to the disk
+    votes_missing,     // a commit needs every vote, except where a restore lost them
+    decided,           // a durable decision is never changed
+    not_decided,       // a branch can be ended by hand only after the decision
+    branch_required,   // name the branch
+    branch_not_meant,  // a decision is about all branches
     branch_unknown,
     branch_done,
     damaged,  // its records can't be read
@@ -145,6 +147,7 @@ public:
     const Transactions& transactions() const { return transactions_; }
 
 private:
+    static Withdraw withdraw(const Transaction& t, BranchIndex branch);
     Effects on(const Submitted& e, Time now);
     Effects on(const Logged& e, Time now);
     Effects on(const Unlogged& e, Time now);

@@ -83,7 +83,8 @@ struct Decided { Gid gid{}; Decision decision = Decision::rollback; Why why; std
 struct BranchDone { Gid gid{}; BranchIndex branch = 0; How how = How::committed; std::string result; };
 struct DeliveryFailed { Gid gid{}; BranchIndex branch = 0; std::uint32_t attempts = 0; std::string code; std::string message; };
 struct Resolved { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason; };
-struct Finished { Gid gid{}; };
+/// `is_heuristic`: a branch was ended by hand, so its participant may still ask: never forgotten.
+struct Finished { Gid gid{}; bool is_heuristic = false; };
 // clang-format on
 
 /// What is durably true. A transaction's state is the fold of its records, in order.

@@ -78,7 +78,7 @@ const Row rows[] = {
     {Verb::commit, 404, coded("never_prepared"), Kind::contradicted},
     {Verb::commit, 404, coded("not-found"), Kind::unclear},
     {Verb::commit, 404, "<html>not found</html>", Kind::unclear},
-    {Verb::rollback, 404, coded("never_prepared"), Kind::unclear},
+    {Verb::rollback, 404, coded("never_prepared"), Kind::contradicted},
     {Verb::commit, 409, coded("already_rolled_back"), Kind::contradicted},
     {Verb::rollback, 409, coded("already_committed"), Kind::contradicted},
     {Verb::commit, 409, coded("already_committed"), Kind::unclear},

@@ -6,6 +6,12 @@
 namespace twophase::coordinator {
 namespace {
 
+std::size_t count_alerts(const Effects& effects) {
+    std::size_t alerts = 0;
+    for (const Effect& effect : effects) alerts += std::holds_alternative<Alert>(effect);
+    return alerts;
+}
+
 Trace two() { return Trace({"credit", "coupon"}); }
 
 /// Up to both votes said yes and the decision to commit queued.
@@ -284,6 +290,30 @@ TEST(ProtocolTest, UnclearAnswersAreNotVotesAndNotAcknowledgements) {
     EXPECT_EQ(trace.core().find(trace.gid("t1"))->live[0].last_error, "cut");
 }
 
+TEST(ProtocolTest, AFaultIsAlertedOnceForEachPhaseWhateverCameBefore) {
+    Trace trace = two();
+    const auto fault = [&](Verb verb) {
+        return count_alerts(
+            trace.core().step(Unclear{trace.gid("t1"), 0, verb, 2, "status 401", true}, Time(0)));
+    };
+    trace.submit("t1").unclear("t1", "credit", Verb::prepare);
+    EXPECT_EQ(fault(Verb::prepare), 1U);
+    EXPECT_EQ(fault(Verb::prepare), 0U);
+    trace.vote("t1", "coupon", Vote::refused);
+    EXPECT_EQ(fault(Verb::rollback), 1U);
+    EXPECT_EQ(fault(Verb::rollback), 0U);
+}
+
+TEST(ProtocolTest, ADeliveryThatIsAskedForTenTimesIsAlertedOnce) {
+    Trace trace = two();
+    prepared(trace).sync();
+    std::size_t alerts = 0;
+    for (std::uint32_t attempt = 1; attempt <= 30; ++attempt)
+        alerts += count_alerts(trace.core().step(
+            Unclear{trace.gid("t1"), 0, Verb::commit, attempt, "status 500", false}, Time(0)));
+    EXPECT_EQ(alerts, 1U);
+}
+
 TEST(ProtocolTest, AContradictionNeedsAttentionAndIsNeverTakenForDone) {
     Trace trace = two();
     prepared(trace).sync().text();
@@ -317,6 +347,8 @@ TEST(ProtocolTest, APersonMayEndOneBranchOfWhatIsDecided) {
     prepared(trace).sync().acknowledge("t1", "credit", Verb::commit).text();
     EXPECT_EQ(trace.may_resolve("t1", "by_hand"), ResolveRefusal::branch_required);
     EXPECT_EQ(trace.may_resolve("t1", "by_hand", "nobody"), ResolveRefusal::branch_unknown);
+    EXPECT_EQ(trace.may_resolve("t1", "rollback", "nobody"), ResolveRefusal::branch_unknown);
+    EXPECT_EQ(trace.may_resolve("t1", "rollback", "coupon"), ResolveRefusal::branch_not_meant);
     EXPECT_EQ(trace.may_resolve("t1", "by_hand", "credit"), ResolveRefusal::branch_done);
     trace.resolve("t1", "discarded", "coupon");
     EXPECT_EQ(

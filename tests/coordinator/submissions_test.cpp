@@ -71,12 +71,21 @@ TEST(SubmissionsTest, ReadsARequestAndFillsInTheDefaults) {
     EXPECT_EQ(result->waiting.limit, std::chrono::milliseconds(10'000));
 }
 
+TEST(SubmissionsTest, LongHeadersAreCutBetweenCharacters) {
+    const auto result =
+        read(request().dump(), {{"X-Request-Id", std::string(127, 'a') + "\u00e9"}});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->submission.origin.request_id, std::string(127, 'a'));
+}
+
 TEST(SubmissionsTest, NamesTheFieldThatIsWrong) {
     EXPECT_EQ(refused(Json::array()), "");
     EXPECT_EQ(refused(std::string("{")), "");
     EXPECT_EQ(refused(with("business_code", 7)), "business_code");
     EXPECT_EQ(refused(with("business_code", "")), "business_code");
     EXPECT_EQ(refused(with("business_id", std::string(129, 'x'))), "business_id");
+    EXPECT_EQ(refused(with("business_code", "idempotency-key")), "business_code");
+    EXPECT_EQ(refused(with("business_code", "unknown-after-restore")), "business_code");
     EXPECT_EQ(refused(with("attempt", 0)), "attempt");
     EXPECT_EQ(refused(with("attempt", 1.0)), "attempt");
     EXPECT_EQ(refused(with("attempt", "1")), "attempt");
