@@ -271,7 +271,7 @@ private:
             shared_->hooks.found_in_doubt({name_, item["gid"], item["branch_id"]});
         }
         const auto cursor = body->find("next");
-        if (cursor != body->end() && cursor->is_string() && !items->empty())
+        if (cursor != body->end() && cursor->is_string())
             next = percent_encoded(cursor->get<std::string>());
         return true;
     }

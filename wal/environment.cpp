@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -33,6 +35,28 @@ std::size_t page_bytes(MDB_txn* transaction) {
     MDB_stat stat{};
     check(mdb_stat(transaction, main_table, &stat), "read the page size");
     return stat.ms_psize;
+}
+
+// A free-list entry's key is the number of the batch that freed its pages.
+std::size_t read_number_of(std::string_view key) {
+    std::size_t number = 0;
+    std::memcpy(&number, key.data(), std::min(sizeof number, key.size()));
+    return number;
+}
+
+/// The batch that the oldest reader looks at; LMDB tells it as a line of text for each reader.
+std::size_t oldest_reader(MDB_env* env) {
+    std::size_t oldest = SIZE_MAX;
+    const auto take = [](const char* line, void* found) {
+        int process = 0;
+        std::size_t thread = 0;
+        std::size_t batch = 0;
+        if (std::sscanf(line, "%d %zx %zu", &process, &thread, &batch) == 3)
+            *static_cast<std::size_t*>(found) = std::min(*static_cast<std::size_t*>(found), batch);
+        return 0;
+    };
+    mdb_reader_list(env, take, &oldest);
+    return oldest;
 }
 
 }  // namespace
@@ -97,8 +121,11 @@ std::size_t Environment::used_bytes() const {
     const Snapshot now = snapshot();
     Cursor entries = now.cursor(Table{free_list});
     std::size_t free_pages = 0;
+    // Pages freed after the oldest reader began stay pinned until it ends.
+    const std::size_t oldest = oldest_reader(env_);
     for (bool found = entries.first(); found; found = entries.next()) {
         // An entry is a list of page numbers behind its length.
+        if (read_number_of(entries.key()) > oldest) continue;
         std::size_t pages = 0;
         std::memcpy(&pages, entries.value().data(), sizeof pages);
         free_pages += pages;
