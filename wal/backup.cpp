@@ -5,7 +5,9 @@
 #include "wal/store.hpp"
 #include "wal/store_table.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -82,6 +84,14 @@ void change_identity(const fs::path& directory, const std::function<void(StoreId
     batch.commit();
 }
 
+/// Above any epoch that the lost store may have reached, and another for each restore of one
+/// backup, so that of two copies the later one is listened to.
+std::uint64_t restored_epoch(std::uint64_t backed_up) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+    return std::max(backed_up + restored_epochs_ahead, static_cast<std::uint64_t>(microseconds));
+}
+
 void check_backup_exists(const fs::path& directory) {
     if (!fs::exists(directory / "data.mdb"))
         throw StoreError(ENOENT, "find a store in " + directory.string());
@@ -110,7 +120,7 @@ void restore(const fs::path& from, const fs::path& to) {
                                       " is not a backup; make one with `recoveryctl backup`");
         identity.is_backup = false;
         identity.was_restored = true;
-        identity.epoch += restored_epochs_ahead;
+        identity.epoch = restored_epoch(identity.epoch);
     });
     draft.publish();
 }

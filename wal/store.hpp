@@ -144,9 +144,10 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// How far a restore raises the epoch: no store starts a million times between two backups, so no
-/// epoch of the lost store after the backup was as high, and what is left of it is refused as
-/// stale.
+/// How far a restore raises the epoch at least: no store starts a million times between two
+/// backups, so no epoch of the lost store after the backup was as high, and what is left of it is
+/// refused as stale. A restore raises it to the microseconds since 1970 where that is more, so that
+/// two restores of one backup differ.
 constexpr std::uint64_t restored_epochs_ahead = 1'000'000;
 
 /// Makes a startable store in `to` (absent or empty) out of the backup `from`: removes the mark,

@@ -66,6 +66,23 @@ TEST_F(BackupTest, RestoringRaisesTheEpochAndLeavesANote) {
     EXPECT_TRUE(inspect(copy).is_backup) << "the backup can be restored again";
 }
 
+TEST_F(BackupTest, EachRestoreOfABackupHasAnEpochOfItsOwn) {
+    make_backup();
+    restore(copy, directory / "first");
+    restore(copy, directory / "second");
+    EXPECT_LT(inspect(directory / "first").epoch, inspect(directory / "second").epoch);
+    const std::uint64_t first = inspect(directory / "first").epoch;
+    options.store.directory = directory / "first";
+    { const Log started(options, loop.post()); }
+    fs::remove_all(copy);
+    {
+        const Log log(options, loop.post());
+        log.store().backup(copy);
+    }
+    restore(copy, directory / "third");
+    EXPECT_GE(inspect(directory / "third").epoch, first + 1'000'000) << "also within a second";
+}
+
 TEST_F(BackupTest, NeitherOverwritesAnything) {
     make_backup();
     {

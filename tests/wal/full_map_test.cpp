@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
+#include <string>
 
 namespace twophase::wal {
 namespace {
@@ -53,6 +56,35 @@ TEST_F(FullMapTest, NewWorkIsRefusedFromFourFifthsAndDecisionsAreNot) {
     for (std::uint64_t number = 0; number < count; ++number)
         ASSERT_EQ(append_and_wait(log, loop, {decided(number), finished(number, 2)}),
                   Written::durable);
+}
+
+// A long reader, such as a backup, keeps batches from reusing what was freed since it began.
+TEST(HeadroomTest, CountsWhatAReaderPinsAsUsed) {
+    const TempDirectory directory;
+    Environment environment({.directory = directory.path(), .map_bytes = 16 * mebibyte});
+    const auto in_batch = [&](const std::function<void(Batch&, Table)>& work) {
+        Batch batch = environment.batch();
+        const Table table = environment.open_table(batch, "t");
+        work(batch, table);
+        batch.commit();
+    };
+    const std::string value(1'000, 'x');
+    const auto fill = [&](Batch& batch, Table table) {
+        for (int i = 0; i < 2'000; ++i) batch.put(table, "key" + std::to_string(i), value);
+    };
+    const auto empty = [&](Batch& batch, Table table) {
+        for (int i = 0; i < 2'000; ++i) batch.erase(table, "key" + std::to_string(i));
+    };
+    in_batch(fill);
+    in_batch([](Batch& batch, Table table) { batch.put(table, "another", "commit"); });
+    const std::size_t full = environment.used_bytes();
+    std::optional<Snapshot> reader(environment.snapshot());
+    in_batch(empty);
+    in_batch([](Batch& batch, Table table) { batch.put(table, "another", "batch"); });
+    EXPECT_GE(environment.used_bytes(), full) << "the reader may still read it";
+    reader.reset();
+    in_batch([](Batch& batch, Table table) { batch.put(table, "yet another", "batch"); });
+    EXPECT_LT(environment.used_bytes(), full / 2);
 }
 
 TEST_F(FullMapTest, AStartWithoutRoomEnlargesTheMap) {
