@@ -155,6 +155,11 @@ void add_limits(std::vector<http::Setting>& all, Config& c) {
                    200000,
                    "Unfinished transactions above which submissions get a 503.",
                    http::take_integer(c.max_live, 1, 10'000'000)});
+    all.push_back({"max_live_bytes",
+                   "bytes",
+                   std::uint64_t{1} << 30,
+                   "What unfinished transactions may take in memory, about; likewise.",
+                   http::take_integer(c.max_live_bytes, 1 << 20, std::int64_t{1} << 40)});
     all.push_back({"max_connections",
                    "connections",
                    10000,

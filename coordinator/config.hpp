@@ -41,6 +41,7 @@ struct Config {
     std::chrono::milliseconds sweep_interval{30'000};
     std::chrono::milliseconds shutdown_grace{10'000};
     std::size_t max_live = 200'000;
+    std::size_t max_live_bytes = std::size_t{1} << 30;
     std::size_t max_connections = 10'000;
 
     std::uint64_t retention_hours = 7 * 24;

@@ -161,9 +161,9 @@ void resolve(Service& service, const http::Request& request, http::Respond respo
     const Transaction* t = service.core().find(*gid);
     if (t == nullptr && !service.find(*gid).folded) return respond(unknown_gid(*gid));
     if (t != nullptr && !asked.branch_id.empty()) {
-        event.branch = static_cast<BranchIndex>(t->started.branches.size());  // none of them
-        for (BranchIndex i = 0; i < t->started.branches.size(); ++i)
-            if (t->started.branches[i].branch_id == asked.branch_id) event.branch = i;
+        event.branch = static_cast<BranchIndex>(t->started().branches.size());  // none of them
+        for (BranchIndex i = 0; i < t->started().branches.size(); ++i)
+            if (t->started().branches[i].branch_id == asked.branch_id) event.branch = i;
     }
     // A waiter first: the log may be faster than this function.
     const std::uint64_t ticket =

@@ -228,7 +228,7 @@ void Service::logged(const std::vector<Record>& records, wal::Written written) {
 void Service::perform(const Send& e) {
     if (is_stopped_) return;
     const Transaction* t = core_.find(e.gid);
-    const BranchRequest& branch = t->started.branches[e.branch];
+    const BranchRequest& branch = t->started().branches[e.branch];
     const std::size_t bytes = e.verb == Verb::prepare ? branch.payload.size() : 0;
     if (!lanes_.want(branch.participant, {e.gid, branch.branch_id}, e.verb, bytes))
         perform(Alert{"unknown_participant",
@@ -286,7 +286,9 @@ Admitted Service::submit(Submission submission) {
         case Admission::superseded: return {Kind::superseded, same};
         case Admission::damaged: return {Kind::damaged, same};
     }
-    if (core_.transactions().size() >= config_.max_live) return {Kind::too_many, {}};
+    if (core_.transactions().size() >= config_.max_live ||
+        core_.live_bytes() >= config_.max_live_bytes)
+        return {Kind::too_many, {}};
     // A participant that is away must not use up what the others need.
     for (const BranchRequest& branch : submission.branches)
         if (lanes_.backlog(branch.participant) >= config_.max_live / 4) return {Kind::backlog, {}};
@@ -333,7 +335,7 @@ std::optional<KnownAttempt> Service::known(const BusinessKey& key, const Gid& gi
     const Transaction* t = core_.find(gid);
     return KnownAttempt{.attempt = key.attempt,
                         .gid = gid,
-                        .fingerprint = t->started.fingerprint,
+                        .fingerprint = t->started().fingerprint,
                         .is_durably_rolled_back = t->folded.decision == Decision::rollback};
 }
 
@@ -401,7 +403,7 @@ std::size_t Service::retry(const Gid& gid) {
     const Transaction* t = core_.find(gid);
     if (t == nullptr) return 0;
     std::size_t hurried = 0;
-    for (const BranchRequest& branch : t->started.branches)
+    for (const BranchRequest& branch : t->started().branches)
         if (lanes_.hurry(branch.participant, {gid, branch.branch_id})) ++hurried;
     return hurried;
 }
@@ -412,7 +414,7 @@ Service::Resolving Service::resolve(const ResolveAsked& asked) {
     // One at a time, so that each hears of its own record.
     if (settling_.contains(asked.gid)) return {ResolveResult::busy, ResolveRefusal::none};
     if (asked.branch) {
-        const BranchRequest& branch = core_.find(asked.gid)->started.branches[*asked.branch];
+        const BranchRequest& branch = core_.find(asked.gid)->started().branches[*asked.branch];
         // What is under way may still arrive; ending the branch now could leave it half done.
         if (lanes_.is_in_flight(branch.participant, {asked.gid, branch.branch_id}))
             return {ResolveResult::busy, ResolveRefusal::none};
@@ -483,13 +485,13 @@ Rendered Service::render(const std::string& participant, const BranchKey& key, V
                       .low_water = to_text(low_water),
                       .origin = {}};
     const Transaction* t = core_.find(key.gid);
-    const auto index = t == nullptr ? std::nullopt : index_of(t->started, key.branch_id);
+    const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
     if (!index) return {tell_message(envelope, {}), {}};  // an orphan's
-    envelope.origin = t->started.origin;
+    envelope.origin = t->started().origin;
     if (verb == Verb::prepare || verb == Verb::execute)
-        return {ask_message(envelope, t->started.branches[*index], t->started.key),
-                t->started.traceparent};
-    return {tell_message(envelope, t->live[*index].vote.prepare_id), t->started.traceparent};
+        return {ask_message(envelope, t->started().branches[*index], t->started().key),
+                t->started().traceparent};
+    return {tell_message(envelope, t->live[*index].vote.prepare_id), t->started().traceparent};
 }
 
 void Service::answered(const std::string& participant,
@@ -504,7 +506,7 @@ void Service::answered(const std::string& participant,
                          " than epoch " + std::to_string(epoch()) +
                          ": another one runs, or this log is an old copy");
     const Transaction* t = core_.find(key.gid);
-    const auto index = t == nullptr ? std::nullopt : index_of(t->started, key.branch_id);
+    const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
     if (!index) return answered_orphan(participant, key, verb, answer);
     switch (answer.kind) {
         case Answer::Kind::voted: return feed(Voted{key.gid, *index, answer.vote, answer.is_fault});

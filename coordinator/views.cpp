@@ -52,7 +52,7 @@ std::string decided_state(Decision decision, bool is_delivered) {
 }
 
 void fill_live(View& view, const Transaction& t) {
-    view.started = &t.started;
+    view.started = &t.started();
     view.decision = t.folded.decision;
     view.why = t.folded.why;
     view.damage = t.damage;
@@ -61,7 +61,7 @@ void fill_live(View& view, const Transaction& t) {
                  : view.decision     ? decided_state(*view.decision, t.phase == Phase::finishing)
                                      : "preparing";
     for (BranchIndex i = 0; i < t.live.size(); ++i)
-        view.branches.push_back(branch_json({.request = &t.started.branches[i],
+        view.branches.push_back(branch_json({.request = &t.started().branches[i],
                                              .vote = t.live[i].vote,
                                              .how = t.live[i].how,
                                              .result = t.live[i].result,

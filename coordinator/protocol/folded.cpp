@@ -35,7 +35,7 @@ std::string objection(const Folded& f, const Record& record) {
 std::string Folded::fold(const Record& record) {
     if (std::string why_not = objection(*this, record); !why_not.empty()) return why_not;
     if (const auto* r = std::get_if<Started>(&record)) {
-        started = *r;
+        if (started.gid != r->gid) started = *r;
         branches.resize(r->branches.size());
         is_started = true;
     } else if (const auto* decided = std::get_if<Decided>(&record)) {

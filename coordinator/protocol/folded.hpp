@@ -25,7 +25,7 @@ struct FoldedBranch {
 
 /// The fold of one transaction's records.
 struct Folded {
-    Started started;
+    Started started;  // also set by who submits it, before it is durable: see is_started
     std::vector<FoldedBranch> branches;  // as started.branches
     std::optional<Decision> decision;
     Why why;

@@ -17,6 +17,16 @@ How how_of(Decision decision) {
 
 constexpr std::uint32_t attempts_until_alert = 10;
 
+/// Of a request while it lives; its results are as small as participants keep them.
+std::size_t bytes_of(const Started& started) {
+    constexpr std::size_t for_itself = 1'024;
+    constexpr std::size_t for_a_branch = 512;
+    std::size_t bytes = for_itself;
+    for (const BranchRequest& branch : started.branches)
+        bytes += for_a_branch + branch.payload.size();
+    return bytes;
+}
+
 bool is_yes(Vote vote) { return vote == Vote::prepared || vote == Vote::read_only; }
 
 }  // namespace
@@ -98,7 +108,7 @@ Effects Protocol::on(const Ticked&, Time now) {
         decide(*t,
                Decision::rollback,
                {.code = "timed_out",
-                .message = "no vote from branch " + t->started.branches[branch].branch_id +
+                .message = "no vote from branch " + t->started().branches[branch].branch_id +
                            " by the deadline",
                 .branch = branch},
                effects);
@@ -114,7 +124,7 @@ void Protocol::decide(Transaction& t, Decision decision, Why why, Effects& effec
     t.phase = Phase::deciding;
     std::vector<BranchVote> votes;
     for (const LiveBranch& branch : t.live) votes.push_back(branch.vote);
-    append(t, Decided{t.started.gid, decision, std::move(why), std::move(votes)}, true, effects);
+    append(t, Decided{t.started().gid, decision, std::move(why), std::move(votes)}, true, effects);
     // Rollback is presumed, so telling it early promises nothing that a crash could break.
     if (decision == Decision::rollback) deliver(t, effects);
 }
@@ -160,7 +170,7 @@ void Protocol::deliver(Transaction& t, Effects& effects) {
         ++t.open;
         t.live[i].attempts = 0;
         t.live[i].is_alerted = false;
-        effects.push_back(Send{t.started.gid, i, verb_of(*t.decision)});
+        effects.push_back(Send{t.started().gid, i, verb_of(*t.decision)});
     }
 }
 
@@ -180,7 +190,7 @@ void Protocol::end_branch(
     assert(t.open > 0);
     --t.open;
     const bool by_a_person = how == How::by_hand || how == How::discarded;
-    append(t, BranchDone{t.started.gid, branch, how, std::move(result)}, by_a_person, effects);
+    append(t, BranchDone{t.started().gid, branch, how, std::move(result)}, by_a_person, effects);
     finish_if_delivered(t, effects);
 }
 
@@ -190,8 +200,8 @@ void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
     const bool is_heuristic = std::ranges::any_of(t.live, [](const LiveBranch& b) {
         return b.how == How::by_hand || b.how == How::discarded;
     });
-    append(t, Finished{t.started.gid, is_heuristic}, false, effects);
-    effects.push_back(Tell{t.started.gid, Milestone::completed});
+    append(t, Finished{t.started().gid, is_heuristic}, false, effects);
+    effects.push_back(Tell{t.started().gid, Milestone::completed});
 }
 
 Effects Protocol::on(const Unclear& e, Time) {
@@ -275,7 +285,7 @@ std::string Protocol::apply(const Record& record) {
 
 void Protocol::set_aside(const Gid& gid, std::string damage) {
     Transaction& t = transactions_[gid];
-    t.started.gid = gid;
+    t.folded.started.gid = gid;
     t.phase = Phase::damaged;
     t.damage = std::move(damage);
     damaged_.insert(gid);
@@ -318,8 +328,8 @@ const Transaction* Protocol::find(const Gid& gid) const {
 }
 
 Withdraw Protocol::withdraw(const Transaction& t, BranchIndex branch) {
-    const BranchRequest& request = t.started.branches[branch];
-    return {t.started.gid, branch, request.participant, request.branch_id};
+    const BranchRequest& request = t.started().branches[branch];
+    return {t.started().gid, branch, request.participant, request.branch_id};
 }
 
 Transaction* Protocol::find_mutable(const Gid& gid) {
@@ -377,7 +387,8 @@ std::optional<Time> Protocol::next_deadline() const {
 
 Transaction& Protocol::start(const Started& started) {
     Transaction& t = transactions_[started.gid];
-    t.started = started;
+    t.folded.started = started;
+    live_bytes_ += bytes_of(started);
     t.live.resize(started.branches.size());
     keys_.emplace(started.key, started.gid);
     for (const BranchRequest& branch : started.branches)
@@ -387,7 +398,8 @@ Transaction& Protocol::start(const Started& started) {
 
 void Protocol::erase(const Gid& gid) {
     const auto found = transactions_.find(gid);
-    const Started& started = found->second.started;
+    const Started& started = found->second.started();
+    live_bytes_ -= bytes_of(started);
     keys_.erase(started.key);
     for (const BranchRequest& branch : started.branches)
         unfinished_by_participant_[branch.participant].erase(gid);

@@ -81,15 +81,15 @@ struct LiveBranch {
 
 /// A transaction that is not finished.
 struct Transaction {
-    Folded folded;  // what is durable
+    Folded folded;  // what is durable, but for folded.started: known from Submitted on
     Phase phase = Phase::preparing;
-    Started started;  // from Submitted on, durable or not
     std::vector<LiveBranch> live;
     std::optional<Decision> decision;  // queued or durable; tell nobody before folded.decision
     std::uint32_t next_n = 0;          // the number of its next record
     std::size_t open = 0;              // branches whose end is missing, once decided
     std::string damage;
 
+    const Started& started() const { return folded.started; }
     bool needs_attention() const;
 };
 
@@ -145,6 +145,8 @@ public:
 
     using Transactions = std::map<Gid, Transaction>;
     const Transactions& transactions() const { return transactions_; }
+    /// About what the live transactions' requests take in memory.
+    std::size_t live_bytes() const { return live_bytes_; }
 
 private:
     static Withdraw withdraw(const Transaction& t, BranchIndex branch);
@@ -178,6 +180,7 @@ private:
     std::map<BusinessKey, Gid> keys_;
     std::map<std::string, std::set<Gid>, std::less<>> unfinished_by_participant_;
     std::set<Gid> damaged_;
+    std::size_t live_bytes_ = 0;
     std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };
 

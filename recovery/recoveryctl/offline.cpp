@@ -161,7 +161,7 @@ ResolveAsked Offline::asked_by(const ResolveOrder& order) const {
         need_gid(order.gid), std::nullopt, order.how, order.who + " (offline)", order.reason};
     const Transaction* t = service_.core().find(asked.gid);
     if (t == nullptr || order.branch_id.empty()) return asked;
-    const auto& branches = t->started.branches;
+    const auto& branches = t->started().branches;
     asked.branch = static_cast<BranchIndex>(branches.size());  // none of them
     for (BranchIndex i = 0; i < branches.size(); ++i)
         if (branches[i].branch_id == order.branch_id) asked.branch = i;

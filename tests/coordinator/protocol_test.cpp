@@ -47,6 +47,25 @@ TEST(ProtocolTest, CommitsWhenAllVoteYesAndSendsOnlyOnceTheDecisionIsDurable) {
     EXPECT_TRUE(trace.core().transactions().empty());
 }
 
+TEST(ProtocolTest, CountsWhatLiveTransactionsTakeUntilTheyEnd) {
+    Trace trace = two();
+    EXPECT_EQ(trace.core().live_bytes(), 0U);
+    trace.submit("t1");
+    const std::size_t one = trace.core().live_bytes();
+    EXPECT_GT(one, 0U);
+    trace.submit("t2");
+    EXPECT_EQ(trace.core().live_bytes(), 2 * one);
+    trace.refuse();
+    EXPECT_EQ(trace.core().live_bytes(), 0U);
+    prepared(trace).sync();
+    trace.crash();
+    EXPECT_EQ(trace.core().live_bytes(), one) << "the fold counts as the live path does";
+    trace.acknowledge("t1", "coupon", Verb::commit)
+        .acknowledge("t1", "credit", Verb::commit)
+        .sync();
+    EXPECT_EQ(trace.core().live_bytes(), 0U);
+}
+
 TEST(ProtocolTest, RollsBackOnARefusalAtOnceButTellsTheClientOnlyOnceItIsDurable) {
     Trace trace = two();
     trace.submit("t1").text();

@@ -182,5 +182,21 @@ TEST_F(ExchangeTest, AnOldCopyOfTheLogMeetsStaleEpochAndEnds) {
     EXPECT_EQ(ending->exit_code, 4) << fleet_.coordinator.log_tail();
 }
 
+TEST(LimitsTest, LiveTransactionsAreBoundedByTheirBytes) {
+    Fleet fleet({.coordinator = {"--max-live-bytes", "1048576", "--wait-limit-ms", "1"},
+                 .participants = {}});
+    fleet.start_all();
+    fleet.credit.kill();  // so that what is submitted stays live until the vote deadline
+    const auto submit = [&](const std::string& id) {
+        Json request = Load::request_of({.business_id = id, .user = "u0", .price = 10});
+        request["timeout_ms"] = 60'000;
+        request["branches"][0]["payload"]["note"] = std::string(600'000, 'x');
+        return ask(fleet.coordinator, "POST", "/v1/transactions", request).status;
+    };
+    EXPECT_EQ(submit("1"), 202U);
+    EXPECT_EQ(submit("2"), 202U);
+    EXPECT_EQ(submit("3"), 503U);
+}
+
 }  // namespace
 }  // namespace twophase::faults
