@@ -78,10 +78,21 @@ std::string canonical(const AuditEntry& entry, std::uint64_t seq) {
     return std::move(object).close();
 }
 
-bool fits(const Json& entry, const Audit::Filter& filter) {
-    return (filter.gid.empty() || entry.value("gid", "") == filter.gid) &&
-           (filter.user_id.empty() || entry.value("user_id", "") == filter.user_id);
-}
+/// Finds a member in the text of an entry, without making a tree of it: entries are written by
+/// canonical() alone, and what it writes of a text nobody can make look like a member.
+class MemberText {
+public:
+    MemberText(std::string_view name, const std::string& value)
+        : text_(value.empty()
+                    ? ""
+                    : "\"" + std::string(name) + "\":" + http::dump_replacing(Json(value))) {}
+    bool is_in(std::string_view entry) const {
+        return text_.empty() || entry.find(text_) != std::string_view::npos;
+    }
+
+private:
+    std::string text_;  // empty: any
+};
 
 /// What is wrong with one link, given the hash before it; moves `previous` on.
 std::optional<std::string> check_link(std::string_view key,
@@ -120,6 +131,8 @@ void Audit::append(wal::Unit& unit, const AuditEntry& entry) const {
 
 Audit::Page Audit::list(const wal::Reader& reader, const Filter& filter) const {
     Page page;
+    const MemberText gid("gid", filter.gid);
+    const MemberText user_id("user_id", filter.user_id);
     wal::Cursor cursor = reader.cursor(audit_);
     bool is_there = filter.before ? cursor.seek_before(key_of(*filter.before)) : cursor.last();
     for (std::size_t looked = 0; is_there; is_there = cursor.previous(), ++looked) {
@@ -127,8 +140,8 @@ Audit::Page Audit::list(const wal::Reader& reader, const Filter& filter) const {
             page.next = number_in(cursor.key()) + 1;
             break;
         }
-        const Json entry = Json::parse(cursor.value(), nullptr, false);
-        if (entry.is_object() && fits(entry, filter)) page.items.emplace_back(cursor.value());
+        if (!gid.is_in(cursor.value()) || !user_id.is_in(cursor.value())) continue;
+        if (Json::accept(cursor.value())) page.items.emplace_back(cursor.value());
     }
     return page;
 }

@@ -1,5 +1,6 @@
 #include "participants/branches.hpp"
 
+#include "participants/credible.hpp"
 #include "participants/record.hpp"
 
 #include <cassert>
@@ -80,8 +81,8 @@ struct Branches::Turn {
     const Message& message;
     const Moment& moment;
     std::string key;
-    Coordinator sender;
-    std::optional<Branch> branch;  // as it was before this message
+    std::optional<Coordinator> sender;  // as far as it is known here
+    std::optional<Branch> branch;       // as it was before this message
 };
 
 Branches::Branches(Options options, const TableOf& table_of, Resource& resource)
@@ -102,8 +103,15 @@ Answer Branches::handle(wal::Unit& unit, const Message& message, const Moment& m
               .sender = {},
               .branch = {}};
     Outcome outcome = decide(turn);
-    if (!outcome.is_repeat) record(turn, outcome);
+    if (is_audited(outcome)) record(turn, outcome);
     return std::move(outcome.answer);
+}
+
+/// What changed something, and what the business rules refused. Not the faults of a message: those
+/// cost its sender nothing, and anybody could fill the store with them.
+bool Branches::is_audited(const Outcome& outcome) const {
+    if (outcome.answer.status == 200) return !outcome.is_repeat;
+    return !outcome.answer.reason.empty() && options_.has_room();
 }
 
 void Branches::record(const Turn& turn, const Outcome& outcome) const {
@@ -131,35 +139,52 @@ Branches::Outcome Branches::decide(Turn& turn) const {
     const Message& message = turn.message;
     if (message.participant != options_.participant)
         return {refuse(422, "wrong-participant", "this is " + options_.participant)};
-    // Ends are taken from any coordinator: refusing them would keep its transaction open for ever.
-    if (begins_work(message.verb) && !options_.coordinators.contains(message.coordinator))
-        return {refuse(403, "unknown-coordinator", "no inquiry URL is configured for it")};
-
-    const auto known = read<Coordinator>(turn.unit, tables_.coordinators, message.coordinator);
-    turn.sender = known.value_or(Coordinator{});
-    if (message.epoch < turn.sender.epoch)
-        return {refuse(
-            409, "stale_epoch", "epoch " + std::to_string(turn.sender.epoch) + " has been seen")};
-    // A mark above the message's own gid contradicts it: that transaction is under way.
-    const bool mark_grows =
-        message.low_water > turn.sender.low_water && message.low_water <= message.gid;
-    if (!known || message.epoch > turn.sender.epoch || mark_grows) {
-        turn.sender.epoch = message.epoch;
-        if (mark_grows) turn.sender.low_water = message.low_water;
-        write(turn.unit, tables_.coordinators, message.coordinator, turn.sender);
-    }
-
     turn.branch = read<Branch>(turn.unit, tables_.branches, turn.key);
+    turn.sender = read<Coordinator>(turn.unit, tables_.coordinators, message.coordinator);
+    if (auto refusal = objection(turn)) return {*std::move(refusal)};
     if (turn.branch) return on_known(turn, *turn.branch);
     return begins_work(message.verb) ? begin(turn) : end_unknown(turn);
 }
 
+/// Why the sender isn't listened to, if so.
+std::optional<Answer> Branches::objection(const Turn& turn) const {
+    const Message& message = turn.message;
+    // Ends are taken from any coordinator: refusing them would keep its transaction open for ever.
+    if (begins_work(message.verb) && !options_.coordinators.contains(message.coordinator))
+        return refuse(403, "unknown-coordinator", "no inquiry URL is configured for it");
+    const std::uint64_t seen = turn.sender ? turn.sender->epoch : 0;
+    if (message.epoch < seen)
+        return refuse(409, "stale_epoch", "epoch " + std::to_string(seen) + " has been seen");
+    if (message.epoch > highest_epoch(seen, turn.moment))
+        return refuse(422,
+                      "epoch-too-high",
+                      "no start of a coordinator has epoch " + std::to_string(message.epoch) +
+                          " yet; are the clocks of both right?");
+    return std::nullopt;
+}
+
+/// Keeps what the message tells of its sender, once the message has touched a branch: whoever
+/// names none of ours moves no mark.
+void Branches::remember(Turn& turn) const {
+    const Message& message = turn.message;
+    Coordinator sender = turn.sender.value_or(Coordinator{});
+    // A mark above the message's own gid contradicts it: that transaction is under way.
+    const bool mark_grows = message.low_water > sender.low_water &&
+                            message.low_water <= message.gid &&
+                            is_credible(message.low_water, turn.moment);
+    if (turn.sender && message.epoch == sender.epoch && !mark_grows) return;
+    sender.epoch = message.epoch;
+    if (mark_grows) sender.low_water = message.low_water;
+    write(turn.unit, tables_.coordinators, message.coordinator, sender);
+    turn.sender = std::move(sender);
+}
+
 Branches::Outcome Branches::begin(Turn& turn) const {
     const Message& message = turn.message;
-    if (message.gid <= turn.sender.forgotten_up_to)
+    if (turn.sender && message.gid <= turn.sender->forgotten_up_to)
         return {refuse(refused(
             "too_late",
-            "transactions up to " + turn.sender.forgotten_up_to + " are over and forgotten"))};
+            "transactions up to " + turn.sender->forgotten_up_to + " are over and forgotten"))};
     const bool is_prepare = message.verb == Verb::prepare;
     Branch branch{.state = is_prepare ? BranchState::prepared : BranchState::executed,
                   .coordinator = message.coordinator,
@@ -186,9 +211,10 @@ Branches::Outcome Branches::begin(Turn& turn) const {
                       .operation = branch.operation,
                       .prepared_at = branch.begun_at});
     } else {
-        turn.unit.put(tables_.ended, ended_key(branch, turn.key), "");
+        note_end(turn, branch);
     }
     write(turn.unit, tables_.branches, turn.key, branch);
+    remember(turn);
     return {voted(message.verb, branch), std::move(step.change)};
 }
 
@@ -197,11 +223,15 @@ Branches::Outcome Branches::end_unknown(Turn& turn) const {
     if (message.verb == Verb::commit)
         return {refuse(404, "never_prepared", "no such branch was prepared here")};
     Branch tombstone{.coordinator = message.coordinator, .begun_at = turn.moment.microseconds};
-    const bool is_rollback = message.verb == Verb::rollback;
-    const BranchState state = is_rollback ? BranchState::rolled_back : BranchState::compensated;
-    // Below the mark a late prepare is refused in any case.
-    if (message.gid > turn.sender.forgotten_up_to) finish(turn, tombstone, state);
-    tombstone.state = state;
+    tombstone.state =
+        message.verb == Verb::rollback ? BranchState::rolled_back : BranchState::compensated;
+    // Where a late prepare is refused in any case, nothing need be kept to refuse it by.
+    const bool is_refused_anyway = !options_.coordinators.contains(message.coordinator) ||
+                                   (turn.sender && message.gid <= turn.sender->forgotten_up_to);
+    if (is_refused_anyway) return {.answer = ended(tombstone), .change = {}, .is_repeat = true};
+    if (!options_.has_room())
+        return {refuse(503, "no-room", "the store is nearly full; nothing was written")};
+    finish(turn, tombstone, tombstone.state);
     return {ended(tombstone)};
 }
 
@@ -209,6 +239,7 @@ Branches::Outcome Branches::on_known(Turn& turn, const Branch& branch) const {
     const Message& message = turn.message;
     if (message.coordinator != branch.coordinator)
         return {refuse(422, "wrong-coordinator", "this branch is of " + branch.coordinator)};
+    remember(turn);
     switch (message.verb) {
         case Verb::prepare:
         case Verb::execute: return repeat_begin(turn, branch);
@@ -268,7 +299,15 @@ void Branches::finish(Turn& turn, Branch& branch, BranchState state) const {
     branch.state = state;
     branch.ended_second = turn.moment.running_seconds;
     write(turn.unit, tables_.branches, turn.key, branch);
-    turn.unit.put(tables_.ended, ended_key(branch, turn.key), "");
+    note_end(turn, branch);
+    remember(turn);
+}
+
+/// Puts the branch among those that are forgotten one day. One whose gid is no time that has been
+/// stays for ever: by the highest gid forgotten all below it are refused.
+void Branches::note_end(Turn& turn, const Branch& branch) const {
+    if (is_credible(turn.message.gid, turn.moment))
+        turn.unit.put(tables_.ended, ended_key(branch, turn.key), "");
 }
 
 }  // namespace twophase::participants

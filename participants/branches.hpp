@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +28,8 @@ public:
     struct Options {
         std::string participant;             // our name
         std::set<std::string> coordinators;  // those that we know how to ask
+        /// Whether the store may take what only grows it. Asked on the writer's thread.
+        std::function<bool()> has_room = [] { return true; };
     };
     /// `resource` must outlive this.
     Branches(Options options, const TableOf& table_of, Resource& resource);
@@ -53,6 +56,9 @@ public:
     struct InDoubtFilter {
         std::string coordinator;                      // empty: any
         std::optional<std::int64_t> prepared_before;  // microseconds since 1970
+        /// The time now: what was prepared later counts as old, as the clock has stepped back
+        /// since.
+        std::optional<std::int64_t> now;
         std::string after;
         std::size_t limit = 100;
     };
@@ -71,6 +77,9 @@ private:
     struct Turn;  // one message being handled
 
     Outcome decide(Turn& turn) const;
+    std::optional<Answer> objection(const Turn& turn) const;
+    void remember(Turn& turn) const;
+    bool is_audited(const Outcome& outcome) const;
     void record(const Turn& turn, const Outcome& outcome) const;
     Outcome begin(Turn& turn) const;
     Outcome end_unknown(Turn& turn) const;
@@ -79,6 +88,11 @@ private:
     Outcome end(Turn& turn, Branch branch) const;
     Outcome compensate(Turn& turn, Branch branch) const;
     void finish(Turn& turn, Branch& branch, BranchState state) const;
+    void note_end(Turn& turn, const Branch& branch) const;
+    std::size_t forget_of(const std::string& coordinator,
+                          wal::Unit& unit,
+                          std::uint64_t newest_second,
+                          std::size_t limit) const;
     void forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const;
 
     Options options_;

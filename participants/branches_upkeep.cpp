@@ -2,6 +2,8 @@
 #include "participants/branches.hpp"
 #include "participants/record.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 namespace twophase::participants {
@@ -18,8 +20,9 @@ InDoubt entry_or_unknown(const wal::Cursor& cursor) {
 
 bool fits(const InDoubt& entry, const Branches::InDoubtFilter& filter) {
     if (entry.coordinator.empty()) return true;
-    return (filter.coordinator.empty() || entry.coordinator == filter.coordinator) &&
-           (!filter.prepared_before || entry.prepared_at < *filter.prepared_before);
+    const bool is_old = !filter.prepared_before || entry.prepared_at < *filter.prepared_before ||
+                        (filter.now && entry.prepared_at > *filter.now);
+    return is_old && (filter.coordinator.empty() || entry.coordinator == filter.coordinator);
 }
 
 }  // namespace
@@ -37,24 +40,34 @@ std::size_t Branches::forget(wal::Unit& unit,
     });
     std::size_t forgotten = 0;
     for (const std::string& name : names) {
-        Coordinator sender = read<Coordinator>(unit, tables_.coordinators, name).value();
-        const std::string prefix = ended_prefix(name);
-        std::vector<std::string> keys;
-        // Ordered by the time of their end. The first one that must stay holds up those behind it:
-        // nearly all of them must stay too, and looking at each again and again would cost.
-        const auto collect = [&](std::string_view key, std::string_view) {
-            if (forgotten + keys.size() == limit) return false;
-            if (split_branch_key(key.substr(prefix.size() + 8)).first >= sender.low_water)
-                return false;
-            keys.emplace_back(key);
-            return true;
-        };
-        unit.scan(tables_.ended, prefix, prefix + key_of(newest), collect);
-        for (const std::string& key : keys) forget_one(unit, key, sender);
-        if (!keys.empty()) write(unit, tables_.coordinators, name, sender);
-        forgotten += keys.size();
+        try {
+            forgotten += forget_of(name, unit, newest, limit - forgotten);
+        } catch (const DamagedRecord& damage) {
+            spdlog::error("nothing of coordinator {} is forgotten: {}", name, damage.what());
+        }
     }
     return forgotten;
+}
+
+std::size_t Branches::forget_of(const std::string& coordinator,
+                                wal::Unit& unit,
+                                std::uint64_t newest_second,
+                                std::size_t limit) const {
+    Coordinator sender = read<Coordinator>(unit, tables_.coordinators, coordinator).value();
+    const std::string prefix = ended_prefix(coordinator);
+    std::vector<std::string> keys;
+    // Ordered by the time of their end. The first one that must stay holds up those behind it:
+    // nearly all of them must stay too, and looking at each again and again would cost.
+    const auto collect = [&](std::string_view key, std::string_view) {
+        if (keys.size() == limit) return false;
+        if (split_branch_key(key.substr(prefix.size() + 8)).first >= sender.low_water) return false;
+        keys.emplace_back(key);
+        return true;
+    };
+    unit.scan(tables_.ended, prefix, prefix + key_of(newest_second), collect);
+    for (const std::string& key : keys) forget_one(unit, key, sender);
+    if (!keys.empty()) write(unit, tables_.coordinators, coordinator, sender);
+    return keys.size();
 }
 
 void Branches::forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const {

@@ -159,6 +159,7 @@ Json to_json(const Branches::InDoubtPage& page) {
 
 http::Response list_in_doubt(const Branches& branches,
                              wal::Store& store,
+                             const Moment& moment,
                              const http::Request& request) {
     const QueryNumber before =
         query_number(request, "prepared_before", 0, std::numeric_limits<std::int64_t>::max());
@@ -170,6 +171,7 @@ http::Response list_in_doubt(const Branches& branches,
     const Branches::InDoubtFilter filter{
         .coordinator = query_text(request, "coordinator"),
         .prepared_before = before.value,
+        .now = moment.microseconds,
         .after = after,
         .limit = static_cast<std::size_t>(limit.value.value_or(100)),
     };
@@ -204,9 +206,10 @@ void add_contract_routes(http::Router& router,
         router.add("POST",
                    std::string("/v1/branches/") + to_string(verb),
                    branch_handler(verb, branches, queue, clock, most_items));
-    router.add("GET", "/v1/branches/in-doubt", [&](const http::Request& request, auto respond) {
-        respond(list_in_doubt(branches, queue.store(), request));
-    });
+    router.add(
+        "GET", "/v1/branches/in-doubt", [&, clock](const http::Request& request, auto respond) {
+            respond(list_in_doubt(branches, queue.store(), clock(), request));
+        });
     router.add("GET", "/v1/audit", [&](const http::Request& request, auto respond) {
         respond(list_audit(branches, queue.store(), request));
     });

@@ -81,7 +81,8 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         const auto age =
             std::chrono::duration_cast<std::chrono::microseconds>(options.inquire_after);
         Branches::InDoubtFilter filter;
-        filter.prepared_before = clock().microseconds - age.count() + 1;
+        filter.now = clock().microseconds;
+        filter.prepared_before = *filter.now - age.count() + 1;
         filter.limit = 2 * options.most_in_flight;
         for (int pages = 0; pages < most_pages && in_flight < options.most_in_flight; ++pages) {
             filter.after = after;

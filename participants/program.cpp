@@ -146,10 +146,12 @@ struct Program::State {
                           .running_seconds = store->running_seconds()};
         };
         queue.emplace(*store, config.max_in_flight);
-        branches.emplace(Branches::Options{.participant = config.name,
-                                           .coordinators = ids_of(config.coordinators)},
-                         table_of,
-                         kind.open(table_of));
+        branches.emplace(
+            Branches::Options{.participant = config.name,
+                              .coordinators = ids_of(config.coordinators),
+                              .has_room = [this] { return store->headroom().has_room; }},
+            table_of,
+            kind.open(table_of));
         add_contract_routes(router, *branches, *queue, clock, config.max_batch_items);
         kind.add_routes({.router = router,
                          .queue = *queue,

@@ -16,6 +16,7 @@ constexpr Fields::Text gid_rule{.min_bytes = 16, .max_bytes = 64, .allowed = id_
 constexpr Fields::Text id_rule{.min_bytes = 1, .max_bytes = 64, .allowed = id_characters};
 constexpr Fields::Text business_rule{.min_bytes = 0, .max_bytes = 128, .allowed = nullptr};
 constexpr Fields::Text origin_rule{.min_bytes = 0, .max_bytes = 256, .allowed = nullptr};
+constexpr std::size_t most_reason_bytes = 4096;
 
 Origin read_origin(Fields& message) {
     Origin origin;
@@ -49,6 +50,10 @@ void read_by_verb(Fields& fields, Message& message) {
         case Verb::compensate:
             if (const Json* reason = fields.optional_object("reason"))
                 message.reason = http::dump(*reason);
+            if (message.reason.size() > most_reason_bytes)
+                fields.fail({"reason",
+                             "an object of at most " + std::to_string(most_reason_bytes) +
+                                 " bytes as JSON"});
             break;
     }
 }

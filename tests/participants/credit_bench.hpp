@@ -25,9 +25,14 @@ inline std::string credit_payload(std::int64_t amount, const std::string& user =
 struct CreditBench {
     OpenStore store{credit_tables()};
     credit::CreditResource resource{store.table_of()};
-    Branches branches{
-        {.participant = "credit", .coordinators = {"main", "second"}}, store.table_of(), resource};
-    Moment moment{.microseconds = 1'000'000, .running_seconds = 100};
+    bool has_room = true;
+    Branches branches{{.participant = "credit",
+                       .coordinators = {"main", "second"},
+                       .has_room = [this] { return has_room; }},
+                      store.table_of(),
+                      resource};
+    // A minute after the gids of the bench were minted.
+    Moment moment{.microseconds = 1'720'699'775'584'000, .running_seconds = 100};
 
     /// Ann's account with a balance of `balance`.
     explicit CreditBench(std::int64_t balance = 100) { open_account("ann", balance); }

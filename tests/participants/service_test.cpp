@@ -46,6 +46,16 @@ protected:
     std::unique_ptr<RunningParticipant> participant;
 };
 
+TEST_F(CreditService, BoundsTheReasonOfACompensation) {
+    Json message = branch_message(gid(1), "credit");
+    message["reason"] = {{"message", std::string(4'096, 'x')}};
+    const Reply reply = post(at(), "/v1/branches/compensate", message);
+    EXPECT_EQ(reply.status, 400U);
+    EXPECT_EQ(reply.body.at("field"), "reason");
+    message["reason"] = {{"message", std::string(4'000, 'x')}};
+    EXPECT_EQ(post(at(), "/v1/branches/compensate", message).status, 200U);
+}
+
 TEST_F(CreditService, OpensAccountsAndGrants) {
     const Json name{{"user_id", "ann"}, {"credit_type", "points"}};
     const Reply created = post(at(), "/v1/accounts", name);

@@ -1,0 +1,20 @@
+// What a message may claim about time: marks that it moves are kept for ever, so one wrong message
+// must not move them out of reach.
+#pragma once
+
+#include "participants/messages.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace twophase::participants {
+
+/// A canonical UUIDv7 (RFC 9562, section 5.7: lower case) minted at most a day from now: a gid that
+/// may be taken as a point in time.
+bool is_credible(std::string_view gid, const Moment& moment);
+
+/// The highest epoch believed of a coordinator whose highest so far is `seen`. A coordinator counts
+/// its starts; a restored one goes on from the seconds since 1970 times 10^6.
+std::uint64_t highest_epoch(std::uint64_t seen, const Moment& moment);
+
+}  // namespace twophase::participants
