@@ -4,8 +4,6 @@
 #include "http/text.hpp"
 #include "wal/crash_point.hpp"
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -28,10 +26,6 @@ constexpr std::size_t most_pages = 1'000;
 
 unsigned class_of(Verb verb) {
     return verb == Verb::prepare || verb == Verb::execute ? asking : telling;
-}
-
-Time now() {
-    return std::chrono::duration_cast<Time>(std::chrono::steady_clock::now().time_since_epoch());
 }
 
 recovery::LaneOptions options_of(const Config& config, const ParticipantConfig& participant) {
@@ -57,38 +51,33 @@ struct Lanes::Shared {
 /// One participant's lane: the schedule decides, this sends, waits and reports.
 class Lanes::ParticipantLane : public std::enable_shared_from_this<ParticipantLane> {
 public:
-    ParticipantLane(boost::asio::io_context& io,
+    ParticipantLane(recovery::Surroundings& around,
                     std::shared_ptr<Shared> shared,
                     std::string name,
                     const ParticipantConfig& participant)
-        : io_(io),
+        : around_(around),
           shared_(std::move(shared)),
           name_(std::move(name)),
           endpoint_text_(participant.endpoint.text()),
-          schedule_(options_of(shared_->config, participant),
-                    class_of,
-                    std::hash<std::string>{}(name_) ^ static_cast<std::uint64_t>(now().count())),
-          client_(io,
-                  participant.endpoint,
-                  {.max_connections = 2 * options_of(shared_->config, participant).window + 16}),
-          retry_timer_(io),
-          sweep_timer_(io) {}
+          schedule_(options_of(shared_->config, participant), class_of, around.random()),
+          peer_(around.peer(participant.endpoint,
+                            2 * options_of(shared_->config, participant).window + 16)),
+          retry_alarm_(around.alarm()),
+          sweep_alarm_(around.alarm()) {}
 
     void start() {
         schedule_.hold(asking, true);
         sweep({});
-        sweep_timer_.expires_after(first_sweep_limit);
-        sweep_timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
-            if (cancelled) return;
+        sweep_alarm_->set(around_.now() + first_sweep_limit, [self = shared_from_this()] {
             self->release_prepares();
             self->sweep_again_later();
         });
     }
 
     void stop() {
-        retry_timer_.cancel();
-        sweep_timer_.cancel();
-        client_.close();
+        retry_alarm_->cancel();
+        sweep_alarm_->cancel();
+        peer_->close();
     }
 
     Schedule& schedule() { return schedule_; }
@@ -97,7 +86,7 @@ public:
     /// Sends what may leave, once in a turn of the loop, so that one turn's wants gather.
     void pump_soon() {
         if (std::exchange(is_pump_posted_, true)) return;
-        boost::asio::post(io_, [self = shared_from_this()] {
+        around_.post([self = shared_from_this()] {
             self->is_pump_posted_ = false;
             self->pump();
         });
@@ -115,7 +104,7 @@ public:
 private:
     void pump() {
         if (shared_->is_stopped) return;
-        for (Schedule::Request& request : schedule_.take(now())) send(std::move(request));
+        for (Schedule::Request& request : schedule_.take(around_.now())) send(std::move(request));
         arm_retry_timer();
     }
 
@@ -123,11 +112,9 @@ private:
         const auto due = schedule_.next_due();
         if (due == armed_for_) return;
         armed_for_ = due;
-        retry_timer_.cancel();
+        retry_alarm_->cancel();
         if (!due) return;
-        retry_timer_.expires_at(std::chrono::steady_clock::time_point(*due));
-        retry_timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
-            if (cancelled) return;
+        retry_alarm_->set(*due, [self = shared_from_this()] {
             self->armed_for_.reset();
             self->pump();
         });
@@ -157,14 +144,14 @@ private:
                   bool is_array) {
         const Verb verb = request.verb;
         wal::crash_point("send", to_text(verb));
-        client_.send(std::move(message),
-                     shared_->config.call_timeout,
-                     [self = shared_from_this(),
-                      request = std::move(request),
-                      subjects = std::move(subjects),
-                      is_array](http::Result<http::Response> response) {
-                         self->handle(request, subjects, is_array, response);
-                     });
+        peer_->send(std::move(message),
+                    shared_->config.call_timeout,
+                    [self = shared_from_this(),
+                     request = std::move(request),
+                     subjects = std::move(subjects),
+                     is_array](http::Result<http::Response> response) {
+                        self->handle(request, subjects, is_array, response);
+                    });
         wal::crash_point("sent", to_text(verb));
     }
 
@@ -185,7 +172,7 @@ private:
             settle(request.calls[i], answers[i]);
         }
         note_health(any_clear, answers.front().message);
-        schedule_.done(request, outcome_of(any_clear, response), now());
+        schedule_.done(request, outcome_of(any_clear, response), around_.now());
         for (std::size_t i = 0; i < answers.size(); ++i) {
             const Schedule::Call& call = request.calls[i];
             if (was_wanted[i])
@@ -206,9 +193,9 @@ private:
             case Answer::Kind::voted:
             case Answer::Kind::acknowledged: return schedule_.settled(call);
             case Answer::Kind::contradicted:
-            case Answer::Kind::stale_epoch: return schedule_.contradicted(call, now());
+            case Answer::Kind::stale_epoch: return schedule_.contradicted(call, around_.now());
             case Answer::Kind::unclear:
-                return schedule_.unclear(call, now(), answer.is_to_go_alone);
+                return schedule_.unclear(call, around_.now(), answer.is_to_go_alone);
         }
     }
 
@@ -235,11 +222,11 @@ private:
                         .target = "/in-doubt?coordinator=" + shared_->config.id +
                                   "&limit=" + std::to_string(sweep_page) +
                                   (after.empty() ? "" : "&after=" + after)};
-        client_.send(std::move(call),
-                     shared_->config.call_timeout,
-                     [self = shared_from_this()](http::Result<http::Response> response) {
-                         self->handle_sweep(response);
-                     });
+        peer_->send(std::move(call),
+                    shared_->config.call_timeout,
+                    [self = shared_from_this()](http::Result<http::Response> response) {
+                        self->handle_sweep(response);
+                    });
     }
 
     void handle_sweep(const http::Result<http::Response>& response) {
@@ -294,22 +281,21 @@ private:
     }
 
     void sweep_again_later() {
-        sweep_timer_.expires_after(shared_->config.sweep_interval);
-        sweep_timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
-            if (cancelled) return;
+        const auto next = around_.now() + shared_->config.sweep_interval;
+        sweep_alarm_->set(next, [self = shared_from_this()] {
             self->sweep({});
             self->sweep_again_later();
         });
     }
 
-    boost::asio::io_context& io_;
+    recovery::Surroundings& around_;
     std::shared_ptr<Shared> shared_;
     std::string name_;
     std::string endpoint_text_;
     Schedule schedule_;
-    http::Client client_;
-    boost::asio::steady_timer retry_timer_;
-    boost::asio::steady_timer sweep_timer_;
+    std::unique_ptr<recovery::Peer> peer_;
+    std::unique_ptr<recovery::Alarm> retry_alarm_;
+    std::unique_ptr<recovery::Alarm> sweep_alarm_;
     std::optional<Time> armed_for_;
     std::string last_error_;
     bool is_pump_posted_ = false;
@@ -318,10 +304,10 @@ private:
     std::size_t pages_ = 0;
 };
 
-Lanes::Lanes(boost::asio::io_context& io, const Config& config, LaneHooks hooks)
+Lanes::Lanes(recovery::Surroundings& around, const Config& config, LaneHooks hooks)
     : shared_(std::make_shared<Shared>(Shared{std::move(hooks), config})) {
     for (const auto& [name, participant] : config.participants)
-        lanes_[name] = std::make_shared<ParticipantLane>(io, shared_, name, participant);
+        lanes_[name] = std::make_shared<ParticipantLane>(around, shared_, name, participant);
 }
 
 Lanes::~Lanes() { stop(); }

@@ -4,10 +4,8 @@
 #include "coordinator/config.hpp"
 #include "coordinator/messages.hpp"
 #include "coordinator/protocol/records.hpp"
-#include "http/client.hpp"
 #include "recovery/lane.hpp"
-
-#include <boost/asio/io_context.hpp>
+#include "recovery/surroundings.hpp"
 
 #include <compare>
 #include <cstdint>
@@ -71,7 +69,8 @@ struct LaneStatus {
 /// All lanes. One loop thread.
 class Lanes {
 public:
-    Lanes(boost::asio::io_context& io, const Config& config, LaneHooks hooks);
+    /// `around` outlives them.
+    Lanes(recovery::Surroundings& around, const Config& config, LaneHooks hooks);
     ~Lanes();
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;

@@ -4,6 +4,7 @@
 #include "coordinator/service.hpp"
 #include "http/endpoint.hpp"
 #include "http/server.hpp"
+#include "recovery/machine.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -39,7 +40,8 @@ class Program {
 public:
     explicit Program(const Config& config)
         : config_(config),
-          service_(io_, config_, end_now),
+          machine_(io_),
+          service_(machine_, config_, end_now),
           api_(io_, service_, config_),
           server_(io_,
                   {.address = config_.address,
@@ -96,6 +98,7 @@ private:
 
     const Config& config_;
     boost::asio::io_context io_{1};
+    recovery::Machine machine_;
     Service service_;
     Api api_;
     http::Server server_;

@@ -6,7 +6,6 @@
 #include "http/text.hpp"
 #include "wal/crash_point.hpp"
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -18,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t ceiling_ahead = 60'000;         // milliseconds
 constexpr std::uint64_t ceiling_pushed_below = 30'000;  // when less than this is left
-constexpr std::chrono::seconds housekeeping_interval{10};
+constexpr Time housekeeping_interval{10'000};
 constexpr std::size_t forget_batch = 1'000;
 constexpr int exit_replaced = 4;
 constexpr int exit_broken = 5;
@@ -26,20 +25,9 @@ constexpr std::size_t most_beside = 2;
 constexpr std::string_view restores_name = "restores";
 constexpr std::string_view restored_below_name = "restored below";
 
-Time now() {
-    return std::chrono::duration_cast<Time>(std::chrono::steady_clock::now().time_since_epoch());
-}
-
-std::int64_t wall_microseconds() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
-std::uint64_t wall_milliseconds() { return static_cast<std::uint64_t>(wall_microseconds()) / 1000; }
-
-wal::LogOptions log_options(const Config& config) {
+wal::LogOptions log_options(const Config& config, wal::StoreOptions store) {
     wal::LogOptions options;
+    options.store = std::move(store);
     options.store.directory = config.data;
     options.store.id = config.id;
     options.store.node = config.node;
@@ -57,12 +45,12 @@ std::optional<BranchIndex> index_of(const Started& started, const std::string& b
 
 }  // namespace
 
-Service::Service(boost::asio::io_context& io, const Config& config, Stop stop)
-    : io_(io),
+Service::Service(recovery::Surroundings& around, const Config& config, Stop stop)
+    : around_(around),
       config_(config),
       stop_(std::move(stop)),
       lanes_(
-          io,
+          around,
           config,
           {.render =
                [this](const std::string& p, const BranchKey& k, Verb v) { return render(p, k, v); },
@@ -72,9 +60,8 @@ Service::Service(boost::asio::io_context& io, const Config& config, Stop stop)
                               const Answer& a,
                               std::uint32_t attempts) { answered(p, k, v, a, attempts); },
            .found_in_doubt = [this](const InDoubt& branch) { found_in_doubt(branch); }}),
-      random_(std::random_device{}()),
-      tick_timer_(io),
-      housekeeping_timer_(io) {}
+      tick_alarm_(around.alarm()),
+      housekeeping_alarm_(around.alarm()) {}
 
 Service::~Service() = default;
 
@@ -82,8 +69,8 @@ Service::~Service() = default;
 
 void Service::open() {
     log_ = std::make_unique<wal::Log>(
-        log_options(config_),
-        [&io = io_](std::function<void()> task) { boost::asio::post(io, std::move(task)); });
+        log_options(config_, around_.store_options()),
+        [&around = around_](std::function<void()> task) { around.post(std::move(task)); });
     const auto decode_record = [](const wal::Gid& gid, const std::string& payload) {
         auto stamped = decode(gid, payload);
         using Decoded = boost::system::result<Record, std::string>;
@@ -93,7 +80,7 @@ void Service::open() {
     const recovery::FoldReport report = recovery::fold_at_start(*log_, core_, decode_record, name);
     report_fold(report);
     const std::uint64_t floor = std::max(log_->gid_ceiling(), wall_milliseconds());
-    mint_.emplace(config_.node, floor, [this] { return random_(); });
+    mint_.emplace(config_.node, floor, [this] { return around_.random(); });
     note_restore(floor);
     if (report.unnamed > 0) presumes_nothing_below_ = mint_->next_at_least();
 }
@@ -147,7 +134,7 @@ void Service::start() {
         wal::Urgency::forced,
         [this](wal::Written) {
             wal::crash_point("before-resume");
-            perform(core_.resume(now(), restored_below_));
+            perform(core_.resume(around_.now(), restored_below_));
             lanes_.start();
             is_ready_ = true;
             arm_tick();
@@ -157,20 +144,21 @@ void Service::start() {
         pushed_ceiling_);
 }
 
-void Service::look() { core_.resume(now(), restored_below_); }
+void Service::look() { core_.resume(around_.now(), restored_below_); }
 
 void Service::stop() {
     is_stopped_ = true;
     lanes_.stop();
-    tick_timer_.cancel();
-    housekeeping_timer_.cancel();
+    tick_alarm_->cancel();
+    housekeeping_alarm_->cancel();
 }
 
 // --- the one place where events and effects pass ---
 
 void Service::feed(const Event& event) {
     if (spdlog::should_log(spdlog::level::debug)) spdlog::debug("{}", describe(event));
-    Effects effects = core_.step(event, now());
+    if (watcher_) watcher_(event, core_);
+    Effects effects = core_.step(event, around_.now());
     // The core has moved: an effect that is not performed would leave it ahead of the log.
     try {
         perform(std::move(effects));
@@ -200,7 +188,7 @@ void Service::append(std::vector<Append> appends) {
     std::vector<wal::Entry> entries;
     std::vector<Record> records;
     bool is_forced = false;
-    const std::int64_t at = wall_microseconds();
+    const std::int64_t at = around_.wall_microseconds();
     for (Append& each : appends) {
         entries.push_back(to_entry(each, at));
         is_forced = is_forced || each.is_forced;
@@ -447,7 +435,7 @@ void Service::settle_unknown(const Gid& gid,
         Finished{gid}};
     std::vector<wal::Entry> entries;
     for (std::uint32_t n = 0; n < records.size(); ++n)
-        entries.push_back(to_entry({records[n], n, true}, wall_microseconds()));
+        entries.push_back(to_entry({records[n], n, true}, around_.wall_microseconds()));
     spdlog::error("ALERT resolved_by_hand gid {}: {} by {}: {}",
                   to_text(gid),
                   how,
@@ -557,6 +545,10 @@ void Service::found_in_doubt(const InDoubt& branch) {
 
 // --- time ---
 
+std::uint64_t Service::wall_milliseconds() const {
+    return static_cast<std::uint64_t>(around_.wall_microseconds()) / 1000;
+}
+
 std::optional<Gid> Service::mint() { return mint_->mint(wall_milliseconds(), log_->gid_ceiling()); }
 
 /// Where the ceiling should be; below the pushed one while enough room is left.
@@ -571,18 +563,15 @@ void Service::arm_tick() {
     const auto due = core_.next_deadline();
     if (!due || is_stopped_ || (tick_armed_for_ && *tick_armed_for_ <= *due)) return;
     tick_armed_for_ = due;
-    tick_timer_.expires_at(std::chrono::steady_clock::time_point(*due));
-    tick_timer_.async_wait([this](boost::system::error_code cancelled) {
-        if (cancelled) return;
+    tick_alarm_->set(*due, [this] {
         tick_armed_for_.reset();
         feed(Ticked{});
     });
 }
 
 void Service::arm_housekeeping() {
-    housekeeping_timer_.expires_after(housekeeping_interval);
-    housekeeping_timer_.async_wait([this](boost::system::error_code cancelled) {
-        if (cancelled || is_stopped_) return;
+    housekeeping_alarm_->set(around_.now() + housekeeping_interval, [this] {
+        if (is_stopped_) return;
         if (const std::uint64_t wanted = ceiling_to_push(); wanted > pushed_ceiling_) {
             pushed_ceiling_ = wanted;
             log_->append(

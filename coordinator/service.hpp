@@ -6,17 +6,14 @@
 #include "coordinator/protocol/admission.hpp"
 #include "coordinator/protocol/protocol.hpp"
 #include "recovery/fold.hpp"
+#include "recovery/surroundings.hpp"
 #include "wal/log.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -80,10 +77,16 @@ public:
     /// Ends the process after a failure that only a restart or a person can mend.
     using Stop = std::function<void(int exit_code, const std::string& why)>;
 
-    Service(boost::asio::io_context& io, const Config& config, Stop stop);
+    /// `around` and `config` outlive it.
+    Service(recovery::Surroundings& around, const Config& config, Stop stop);
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
+
+    /// Shows every event before the core steps: for traces and coverage. Set before open().
+    void watch(std::function<void(const Event&, const Protocol&)> watcher) {
+        watcher_ = std::move(watcher);
+    }
 
     /// Opens the log (barrier and epoch included) and folds what is unfinished. Any thread, once,
     /// before start(); throws wal::StoreError.
@@ -167,6 +170,7 @@ private:
     std::optional<KnownAttempt> known(const BusinessKey& key, const Gid& gid) const;
     Admission admission_of(const Submission& submission, Gid& same) const;
     std::optional<Gid> mint();
+    std::uint64_t wall_milliseconds() const;
     std::uint64_t ceiling_to_push() const;
     void note_restore(std::uint64_t floor);
     void report_fold(const recovery::FoldReport& report) const;
@@ -180,13 +184,13 @@ private:
         Waiter waiter;
     };
 
-    boost::asio::io_context& io_;
+    recovery::Surroundings& around_;
     const Config& config_;
     Stop stop_;
+    std::function<void(const Event&, const Protocol&)> watcher_;
     std::unique_ptr<wal::Log> log_;
     Protocol core_;
     Lanes lanes_;
-    std::mt19937_64 random_;
     std::optional<GidMint> mint_;
     std::uint64_t pushed_ceiling_ = 0;
     Gid presumes_nothing_below_{};  // unknown gids below it may have been decided: pending
@@ -197,8 +201,8 @@ private:
     bool is_stopped_ = false;
     std::unordered_map<Gid, std::vector<Waiting>, GidHash> waiters_;
     std::uint64_t tickets_ = 0;
-    boost::asio::steady_timer tick_timer_;
-    boost::asio::steady_timer housekeeping_timer_;
+    std::unique_ptr<recovery::Alarm> tick_alarm_;
+    std::unique_ptr<recovery::Alarm> housekeeping_alarm_;
     std::optional<Time> tick_armed_for_;
     struct Beside {
         std::shared_ptr<std::atomic<bool>> is_over;

@@ -1,10 +1,8 @@
 #include "participants/inquirer.hpp"
 
-#include "http/client.hpp"
 #include "http/json.hpp"
 #include "wal/crash_point.hpp"
 
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
 #include <limits>
@@ -15,12 +13,10 @@
 namespace twophase::participants {
 namespace {
 
-using Steady = std::chrono::steady_clock;
-
 /// How often something failed in a row, and when it may be tried again.
 struct Attempts {
     unsigned failures = 0;
-    Steady::time_point not_before{};
+    recovery::Time not_before{};
     std::size_t in_flight = 0;
 };
 
@@ -51,24 +47,25 @@ std::optional<Message> read_decision(const http::Response& response,
 }  // namespace
 
 struct Inquirer::State : std::enable_shared_from_this<State> {
-    State(boost::asio::io_context& io,
+    State(recovery::Surroundings& the_surroundings,
           InquirerOptions with,
           const Branches& the_branches,
           RequestQueue& the_queue,
           Clock the_clock)
-        : options(std::move(with)),
+        : around(the_surroundings),
+          options(std::move(with)),
           branches(the_branches),
           queue(the_queue),
           clock(std::move(the_clock)),
-          timer(io) {
+          alarm(around.alarm()),
+          random(around.random()) {
         for (const auto& [id, endpoint] : options.coordinators)
-            clients.emplace(id, std::make_unique<http::Client>(io, endpoint));
+            peers.emplace(id, around.peer(endpoint, options.most_in_flight));
     }
 
     void look_later() {
-        timer.expires_after(options.look_every);
-        timer.async_wait([self = shared_from_this()](boost::system::error_code error) {
-            if (error || self->is_stopped) return;
+        alarm->set(around.now() + options.look_every, [self = shared_from_this()] {
+            if (self->is_stopped) return;
             self->look();
             self->look_later();
         });
@@ -118,9 +115,9 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
 
     bool may_ask(const Branches::InDoubtItem& item) {
         const std::string& coordinator = item.entry.coordinator;
-        if (!clients.contains(coordinator)) return false;
+        if (!peers.contains(coordinator)) return false;
         const Attempts& lane = lanes[coordinator];
-        const auto now = Steady::now();
+        const auto now = around.now();
         if (now < lane.not_before) return false;
         // One probe at a time for a coordinator that didn't answer the last one.
         if (lane.failures > 0 && lane.in_flight > 0) return false;
@@ -136,7 +133,7 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         wal::crash_point("inquire");
         http::Call call;
         call.target = "/v1/transactions/" + item.gid + "/decision";
-        clients.at(item.entry.coordinator)
+        peers.at(item.entry.coordinator)
             ->send(std::move(call),
                    options.timeout,
                    [self = shared_from_this(), item](http::Result<http::Response> result) {
@@ -191,7 +188,7 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
     void fail(Attempts& attempts) {
         ++attempts.failures;
         attempts.not_before =
-            Steady::now() + recovery::backoff(options.backoff, attempts.failures, random);
+            around.now() + recovery::backoff(options.backoff, attempts.failures, random);
     }
 
     /// This inquiry is over; the branch keeps its own waiting time.
@@ -212,26 +209,28 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         std::erase_if(pending, [](const auto& entry) { return entry.second.in_flight == 0; });
     }
 
+    recovery::Surroundings& around;
     InquirerOptions options;
     const Branches& branches;
     RequestQueue& queue;
     Clock clock;
-    boost::asio::steady_timer timer;
-    std::map<std::string, std::unique_ptr<http::Client>> clients;
+    std::unique_ptr<recovery::Alarm> alarm;
+    std::map<std::string, std::unique_ptr<recovery::Peer>> peers;
     std::map<std::string, Attempts> lanes;    // by coordinator
     std::map<std::string, Attempts> pending;  // by branch: asked and not settled
-    std::mt19937_64 random{std::random_device{}()};
+    std::mt19937_64 random;
     std::string after;
     std::size_t in_flight = 0;
     bool is_stopped = false;
 };
 
-Inquirer::Inquirer(boost::asio::io_context& io,
+Inquirer::Inquirer(recovery::Surroundings& around,
                    InquirerOptions options,
                    const Branches& branches,
                    RequestQueue& queue,
                    Clock clock)
-    : state_(std::make_shared<State>(io, std::move(options), branches, queue, std::move(clock))) {}
+    : state_(
+          std::make_shared<State>(around, std::move(options), branches, queue, std::move(clock))) {}
 
 Inquirer::~Inquirer() { stop(); }
 
@@ -239,8 +238,8 @@ void Inquirer::start() { state_->look_later(); }
 
 void Inquirer::stop() {
     state_->is_stopped = true;
-    state_->timer.cancel();
-    for (auto& [id, client] : state_->clients) client->close();
+    state_->alarm->cancel();
+    for (auto& [id, peer] : state_->peers) peer->close();
 }
 
 }  // namespace twophase::participants

@@ -6,8 +6,7 @@
 #include "participants/branches.hpp"
 #include "participants/request_queue.hpp"
 #include "recovery/backoff.hpp"
-
-#include <boost/asio/io_context.hpp>
+#include "recovery/surroundings.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -31,8 +30,8 @@ struct InquirerOptions {
 /// the coordinator decided as if it had said so itself. Belongs to the loop's thread.
 class Inquirer {
 public:
-    /// `branches` and `queue` must outlive this.
-    Inquirer(boost::asio::io_context& io,
+    /// `around`, `branches` and `queue` must outlive this.
+    Inquirer(recovery::Surroundings& around,
              InquirerOptions options,
              const Branches& branches,
              RequestQueue& queue,

@@ -6,6 +6,7 @@
 #include "participants/branches.hpp"
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
+#include "recovery/machine.hpp"
 #include "wal/store.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -76,6 +77,7 @@ struct Program::State {
           config(std::move(with)),
           kind(the_kind),
           failed(std::move(when_failed)),
+          machine(the_io),
           forget_timer(the_io) {}
     ~State() {
         if (opener.joinable()) opener.join();
@@ -174,7 +176,7 @@ struct Program::State {
         options.inquire_after = config.inquire_after;
         options.look_every = std::clamp<std::chrono::milliseconds>(
             config.inquire_after / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
-        inquirer.emplace(io, std::move(options), *branches, *queue, clock);
+        inquirer.emplace(machine, std::move(options), *branches, *queue, clock);
         if (!is_stopping) inquirer->start();
     }
 
@@ -217,6 +219,7 @@ struct Program::State {
     Config config;
     Kind& kind;
     std::function<void(int)> failed;
+    recovery::Machine machine;
     asio::steady_timer forget_timer;
     http::Router router;
     std::optional<RequestQueue> queue;

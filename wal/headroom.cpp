@@ -30,8 +30,8 @@ bool has_room(std::size_t used_bytes,
     return used_bytes < map_bytes / 5 * 4 && disk_free_bytes >= needed;
 }
 
-HeadroomGauge::HeadroomGauge(Environment& environment, std::filesystem::path directory)
-    : environment_(environment), directory_(std::move(directory)) {
+HeadroomGauge::HeadroomGauge(Environment& environment, std::filesystem::path directory, Now now)
+    : environment_(environment), directory_(std::move(directory)), now_(std::move(now)) {
     measure();
 }
 
@@ -39,7 +39,7 @@ void HeadroomGauge::measure() {
     const std::size_t map = environment_.map_bytes();
     environment_.reserve(reserve_for(map));
     extent_then_ = environment_.extent_bytes();
-    measured_ = std::chrono::steady_clock::now();
+    measured_ = now_();
     Headroom now{.used_bytes = environment_.used_bytes(),
                  .map_bytes = map,
                  .disk_free_bytes = disk_free_bytes(directory_)};
@@ -49,7 +49,7 @@ void HeadroomGauge::measure() {
 }
 
 void HeadroomGauge::measure_if_due() {
-    const bool is_old = std::chrono::steady_clock::now() - measured_ >= std::chrono::seconds(1);
+    const bool is_old = now_() - measured_ >= std::chrono::seconds(1);
     const std::size_t grown = environment_.extent_bytes() - extent_then_;
     if (is_old || grown >= much_growth(environment_.map_bytes())) measure();
 }

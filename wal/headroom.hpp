@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 
 namespace twophase::wal {
@@ -20,7 +21,8 @@ bool has_room(std::size_t used_bytes,
 /// Measures on the writer's thread; read() from any.
 class HeadroomGauge {
 public:
-    HeadroomGauge(Environment& environment, std::filesystem::path directory);
+    using Now = std::function<std::chrono::steady_clock::time_point()>;
+    HeadroomGauge(Environment& environment, std::filesystem::path directory, Now now);
 
     /// Looks at map and disk, and reserves disk blocks ahead of the next batches.
     void measure();
@@ -31,6 +33,7 @@ public:
 private:
     Environment& environment_;
     std::filesystem::path directory_;
+    Now now_;
     std::chrono::steady_clock::time_point measured_;
     std::size_t extent_then_ = 0;
     mutable std::mutex mutex_;

@@ -5,7 +5,7 @@
 namespace twophase::wal {
 
 std::uint64_t RunningClock::seconds() const {
-    const auto running = std::chrono::steady_clock::now() - started_;
+    const auto running = now_() - started_;
     return durable_at_start_ +
            static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(running).count());
 }

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 namespace twophase::wal {
 
@@ -12,8 +14,12 @@ namespace twophase::wal {
 /// the writer's.
 class RunningClock {
 public:
-    explicit RunningClock(std::uint64_t durable_seconds)
-        : durable_at_start_(durable_seconds), written_(durable_seconds) {}
+    using Now = std::function<std::chrono::steady_clock::time_point()>;
+    RunningClock(std::uint64_t durable_seconds, Now now)
+        : durable_at_start_(durable_seconds),
+          written_(durable_seconds),
+          now_(std::move(now)),
+          started_(now_()) {}
 
     std::uint64_t seconds() const;
     /// A second or more has passed since it was last made durable.
@@ -25,7 +31,8 @@ public:
 private:
     std::uint64_t durable_at_start_;
     std::uint64_t written_;
-    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    Now now_;
+    std::chrono::steady_clock::time_point started_;
 };
 
 }  // namespace twophase::wal

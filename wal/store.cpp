@@ -92,7 +92,7 @@ Store::State::State(StoreOptions given, Post post)
     make_room(environment);
     open();
     environment.clear_dead_readers();
-    headroom.emplace(environment, options.directory);
+    headroom.emplace(environment, options.directory, options.now);
     writer.emplace(parts(std::move(post)));
 }
 
@@ -114,7 +114,7 @@ void Store::State::open() {
         assert(name != store_table_name);
         tables.emplace(name, environment.open_table(batch, name));
     }
-    clock.emplace(read_named_number(batch, store_table, running_seconds_name));
+    clock.emplace(read_named_number(batch, store_table, running_seconds_name), options.now);
     StoreIdentity raised = identity;
     epoch = ++raised.epoch;
     write_identity(batch, store_table, raised);
@@ -130,6 +130,8 @@ Writer::Parts Store::State::parts(Post post) {
             .headroom = *headroom,
             .post = std::move(post),
             .lazy_delay = options.lazy_delay,
+            .now = options.now,
+            .is_stepped = options.is_stepped,
             .fail_stop = options.fail_stop ? options.fail_stop : end_process};
 }
 
@@ -140,6 +142,10 @@ Store::~Store() { stop(); }
 
 // Apart from the destructor, as jobs use the store that they are in.
 void Store::stop() { state_->writer->stop(); }
+
+std::size_t Store::step(std::size_t most_jobs) { return state_->writer->step(most_jobs); }
+
+std::size_t Store::queued() const { return state_->writer->queued(); }
 
 std::uint64_t Store::epoch() const { return state_->epoch; }
 

@@ -42,6 +42,11 @@ struct StoreOptions {
     /// it logs and exits with store_failed_exit_code. Only tests let it return; the writer then
     /// writes and posts nothing any more.
     std::function<void(const std::string& why)> fail_stop;
+    /// The steady clock; a simulator hands in its own.
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+    /// No writer's thread: step() writes, and what was never stepped is lost with the store, as in
+    /// a crash. For simulators.
+    bool is_stepped = false;
 };
 
 enum class Urgency {
@@ -106,6 +111,12 @@ public:
     ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
+
+    /// Writes at most that many jobs in one batch, in place of the writer's thread; how many.
+    /// Only where is_stepped.
+    std::size_t step(std::size_t most_jobs);
+    /// Jobs that no batch has taken yet.
+    std::size_t queued() const;
 
     /// This start's number, durable since the constructor returned.
     std::uint64_t epoch() const;

@@ -3,6 +3,7 @@
 #include "wal/crash_point.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <exception>
 #include <pthread.h>
 #include <set>
@@ -11,8 +12,6 @@
 
 namespace twophase::wal {
 namespace {
-
-using std::chrono::steady_clock;
 
 // Bounds what one LMDB transaction holds in memory and how long the first job waits for the last.
 constexpr std::size_t most_jobs_in_batch = 4096;
@@ -44,7 +43,9 @@ void pass_crash_points(std::string_view before_or_after, const std::vector<Job>&
 
 }  // namespace
 
-Writer::Writer(Parts parts) : parts_(std::move(parts)), thread_([this] { run(); }) {}
+Writer::Writer(Parts parts) : parts_(std::move(parts)), woken_(parts_.now()) {
+    if (!parts_.is_stepped) thread_ = std::jthread([this] { run(); });
+}
 
 Writer::~Writer() { stop(); }
 
@@ -63,7 +64,7 @@ void Writer::submit(std::vector<Job> jobs) {
         const std::lock_guard lock(mutex_);
         const bool was_idle = queue_.empty();
         const std::size_t forced_before = forced_;
-        if (was_idle) oldest_ = steady_clock::now();
+        if (was_idle) oldest_ = parts_.now();
         for (Job& job : jobs) {
             if (job.urgency == Urgency::forced) ++forced_;
             queue_.push_back(std::move(job));
@@ -77,7 +78,7 @@ void Writer::run() {
     pthread_setname_np(pthread_self(), "wal-writer");
     try {
         while (wait_for_work()) {
-            write(take());
+            write(take(most_jobs_in_batch));
             parts_.headroom.measure_if_due();
         }
         // The clock's last seconds: a program that restarts often would never age without them.
@@ -93,15 +94,33 @@ void Writer::run() {
     }
 }
 
+std::size_t Writer::step(std::size_t most_jobs) {
+    assert(parts_.is_stepped);
+    std::vector<Job> jobs = take(most_jobs);
+    const std::size_t taken = jobs.size();
+    try {
+        write(std::move(jobs));
+        parts_.headroom.measure_if_due();
+    } catch (const Failed&) {
+        return taken;  // the owner was told by fail_stop
+    }
+    return taken;
+}
+
+std::size_t Writer::queued() {
+    const std::lock_guard lock(mutex_);
+    return queue_.size();
+}
+
 // False at the end: stopping, and nothing is queued.
 bool Writer::wait_for_work() {
     std::unique_lock lock(mutex_);
     while (!is_stopping_ && forced_ == 0) {
         const Instant wake = next_wake();
-        if (steady_clock::now() >= wake) break;
+        if (parts_.now() >= wake) break;
         changed_.wait_until(lock, wake);
     }
-    woken_ = steady_clock::now();
+    woken_ = parts_.now();
     return !is_stopping_ || !queue_.empty();
 }
 
@@ -112,9 +131,9 @@ Writer::Instant Writer::next_wake() const {
     return queue_.empty() ? tick : std::min(tick, oldest_ + parts_.lazy_delay);
 }
 
-std::vector<Job> Writer::take() {
+std::vector<Job> Writer::take(std::size_t most_jobs) {
     const std::lock_guard lock(mutex_);
-    const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), most_jobs_in_batch));
+    const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), most_jobs));
     std::vector<Job> jobs(std::make_move_iterator(queue_.begin()),
                           std::make_move_iterator(queue_.begin() + count));
     queue_.erase(queue_.begin(), queue_.begin() + count);

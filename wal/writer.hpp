@@ -30,6 +30,8 @@ public:
         HeadroomGauge& headroom;
         Post post;
         std::chrono::milliseconds lazy_delay;
+        std::function<std::chrono::steady_clock::time_point()> now;
+        bool is_stepped = false;
         std::function<void(const std::string& why)> fail_stop;
     };
     explicit Writer(Parts parts);
@@ -40,6 +42,9 @@ public:
     void submit(std::vector<Job> jobs);
     /// Writes what was submitted, then ends the thread. Nothing may be submitted after it.
     void stop();
+    /// The thread's work by hand, where there is none: writes at most that many jobs; how many.
+    std::size_t step(std::size_t most_jobs);
+    std::size_t queued();
     std::uint64_t commits() const { return commits_; }
     std::uint64_t jobs() const { return jobs_; }
 
@@ -50,7 +55,7 @@ private:
     void run();
     bool wait_for_work();
     Instant next_wake() const;
-    std::vector<Job> take();
+    std::vector<Job> take(std::size_t most_jobs);
 
     void write(std::vector<Job> jobs);
     bool commit(const std::vector<Job>& jobs, Fates& fates);
@@ -62,7 +67,7 @@ private:
     Parts parts_;
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> jobs_{0};
-    Instant woken_ = std::chrono::steady_clock::now();  // the writer's thread alone
+    Instant woken_;  // the writer's thread alone
 
     std::mutex mutex_;
     std::condition_variable changed_;

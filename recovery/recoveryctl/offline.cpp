@@ -80,8 +80,10 @@ std::string fault_of(const wal::StoredTransaction& stored) {
 
 Offline::Offline(const std::filesystem::path& directory, bool any_filesystem)
     : config_(config_for(directory, any_filesystem)),
-      service_(
-          io_, config_, [](int, const std::string& why) { throw Failure(Exit::unreadable, why); }) {
+      machine_(io_),
+      service_(machine_, config_, [](int, const std::string& why) {
+          throw Failure(Exit::unreadable, why);
+      }) {
     try {
         service_.open();
     } catch (const wal::StoreError& e) {

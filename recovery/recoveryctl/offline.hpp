@@ -4,6 +4,7 @@
 #include "coordinator/config.hpp"
 #include "coordinator/protocol/protocol.hpp"
 #include "coordinator/service.hpp"
+#include "recovery/machine.hpp"
 #include "recovery/recoveryctl/source.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -42,6 +43,7 @@ private:
 
     coordinator::Config config_;
     boost::asio::io_context io_{1};
+    recovery::Machine machine_;
     coordinator::Service service_;
     /// As folded: what is undecided is still open here, which a start, and so service_, rolls back.
     coordinator::Protocol folded_;
