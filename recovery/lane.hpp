@@ -100,7 +100,7 @@ public:
         if (breaker_.is_open()) {
             if (is_probing_ || now < breaker_.probe_at()) return requests;
             // A probe is due whether or not an item is.
-            if (!has_ready() && !due_.empty()) make_due(*due_.begin());
+            if (!has_ready() && has_waiting()) make_due(*due_.begin());
             if (auto probe = next_request(1)) {
                 probe->is_probe = is_probing_ = true;
                 requests.push_back(std::move(*probe));
@@ -169,8 +169,9 @@ public:
     /// When take() may have something new, if nothing else happens.
     std::optional<Time> next_due() const {
         if (breaker_.is_open()) {
-            const bool has_any = has_ready() || !due_.empty();
-            return has_any && !is_probing_ ? std::optional(breaker_.probe_at()) : std::nullopt;
+            // With its window full a probe waits for done(), not for a time that has passed.
+            const bool may_probe = !is_probing_ && (has_ready() || has_waiting());
+            return may_probe ? std::optional(breaker_.probe_at()) : std::nullopt;
         }
         return due_.empty() ? std::nullopt : std::optional(due_.begin()->first);
     }
@@ -216,10 +217,21 @@ private:
         while (!due_.empty()) make_due(*due_.begin());
     }
 
+    bool has_place(Verb verb) const {
+        const unsigned of_class = class_of_(verb);
+        return !held_[of_class] && in_window_[of_class] < options_.window;
+    }
+
+    /// Something could leave now.
     bool has_ready() const {
         for (const auto& [verb, queue] : ready_)
-            if (!queue.empty() && !held_[class_of_(verb)]) return true;
+            if (!queue.empty() && has_place(verb)) return true;
         return false;
+    }
+
+    /// What is due first could leave if it were due now.
+    bool has_waiting() const {
+        return !due_.empty() && has_place(entries_.at(due_.begin()->second).verb);
     }
 
     /// The entry that a queue's front still means, or nothing: then it is stale.
@@ -235,11 +247,10 @@ private:
         auto turn = ready_.upper_bound(last_verb_);
         for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
             if (turn == ready_.end()) turn = ready_.begin();
-            const unsigned of_class = class_of_(turn->first);
-            if (held_[of_class] || in_window_[of_class] >= options_.window) continue;
+            if (!has_place(turn->first)) continue;
             Request request = gather(turn->first, turn->second, most_items);
             if (request.calls.empty()) continue;
-            ++in_window_[of_class];
+            ++in_window_[class_of_(turn->first)];
             last_verb_ = request.verb;
             return request;
         }

@@ -210,6 +210,27 @@ TEST(LaneTest, APeerThatIsGoneIsProbedForOneItemToo) {
     EXPECT_TRUE(lane.is_open());
 }
 
+// Found by the simulation: the alarm for the probe rang again and again at a time that had passed.
+TEST(LaneTest, AProbeThatHasNoPlaceWaitsForAnAnswerNotForATimeThatHasPassed) {
+    TestLane lane = lane_with(1, 1);
+    lane.want("hanging", Verb::commit, 1);
+    const auto hanging = lane.take(Time(0));
+    lane.want("next", Verb::commit, 1);
+    lane.want("asked", Verb::prepare, 1);
+    Time now(0);
+    for (int failures = 0; failures < 3; ++failures) {
+        now += Time(100'000);
+        for (const auto& request : lane.take(now)) fail(lane, request, now, Outcome::unreachable);
+    }
+    ASSERT_TRUE(lane.is_open());
+    lane.drop("asked");
+    now += Time(100'000);
+    EXPECT_TRUE(lane.take(now).empty());
+    EXPECT_FALSE(lane.next_due());
+    fail(lane, hanging.at(0), now);
+    EXPECT_TRUE(lane.next_due());
+}
+
 TEST(LaneTest, AClearNoIsASuccessOfThePeer) {
     TestLane lane = lane_with(64, 1);
     for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
