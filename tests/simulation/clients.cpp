@@ -1,0 +1,202 @@
+#include "tests/simulation/clients.hpp"
+
+#include <array>
+#include <cstring>
+#include <functional>
+#include <iterator>
+#include <utility>
+
+namespace twophase::simulation {
+
+using namespace twophase::coordinator;
+
+namespace {
+
+constexpr std::uint32_t most_attempts = 3;
+
+Fingerprint fingerprint_of(const std::string& user, std::int64_t amount) {
+    Fingerprint fingerprint{};
+    const std::size_t hash = std::hash<std::string>{}(user + " " + std::to_string(amount));
+    std::memcpy(fingerprint.data(), &hash, sizeof hash);
+    return fingerprint;
+}
+
+/// What a client may be told of its transaction now.
+std::optional<Decision> decision_of(const Found& found) {
+    if (found.live != nullptr) return found.live->folded.decision;
+    return found.folded ? found.folded->decision : std::nullopt;
+}
+
+}  // namespace
+
+// --- clients ---
+
+Client::Client(World& world, Ledger& ledger, CoordinatorNode& coordinator, int number, int share)
+    : world_(world), ledger_(ledger), coordinator_(coordinator), number_(number), left_(share) {}
+
+void Client::next_later() {
+    Microseconds pause = world_.chance.between(100, 100'000);
+    if (world_.plan.hours_between > 0 && world_.chance.once_in(50))
+        pause += world_.chance.between(1, world_.plan.hours_between) * Microseconds{3'600'000'000};
+    world_.at(world_.now() + pause, nullptr, [this] { next(); });
+}
+
+void Client::next() {
+    if (left_ == 0) return;
+    key_ = {.code = "order",
+            .id = std::to_string(number_) + "-" + std::to_string(++orders_),
+            .attempt = 1};
+    user_ = "u" + std::to_string(world_.chance.between(0, world_.plan.users - 1));
+    amount_ = world_.chance.between(1, 200);
+    is_start_awaited_ = world_.chance.once_in(4);
+    if (world_.plan.is_scripted) amount_ = number_ == 0 ? 100 : 1'000;
+    submit();
+}
+
+Submission Client::submission() const {
+    return {.mode = Mode::two_phase,
+            .key = key_,
+            .fingerprint = fingerprint_of(user_, amount_),
+            .branches = {{.branch_id = "1",
+                          .participant = "credit",
+                          .operation = "deduct_credits",
+                          .payload = R"({"amount":)" + std::to_string(amount_) +
+                                     R"(,"credit_type":"points","user_id":")" + user_ + "\"}"},
+                         {.branch_id = "2",
+                          .participant = "coupon",
+                          .operation = "create_coupon",
+                          .payload = R"({"template_id":"spring","user_id":")" + user_ + "\"}"}},
+            .origin = {.ip = "10.0.0.9", .request_id = key_.id, .actor = "client"},
+            .vote_timeout = world_.plan.vote_timeout,
+            .is_start_awaited = is_start_awaited_};
+}
+
+void Client::submit() {
+    ++tries_;
+    try_again_after(world_.chance.between(500'000, 20'000'000));
+    if (coordinator_.service() == nullptr) return;
+    coordinator_.run([this, tries = tries_] {
+        Service& service = *coordinator_.service();
+        submit_to(service);
+        const bool is_answered = tries != tries_;
+        if (!is_answered && world_.strikes(Fault::duplicate_submission)) submit_to(service);
+    });
+}
+
+void Client::submit_to(Service& service) {
+    using Kind = Admitted::Kind;
+    // Now and then somebody does not wait for the outcome before the next attempt.
+    const bool is_hasty = !world_.plan.is_scripted && world_.chance.once_in(16);
+    if (is_hasty) ++key_.attempt;
+    const Admitted admitted = service.submit(submission());
+    if (is_hasty && admitted.kind != Kind::is_new) {
+        --key_.attempt;
+        return;
+    }
+    if (world_.keeps_trace())
+        world_.note("client " + std::to_string(number_) + " submits " + key_.id + " attempt " +
+                    std::to_string(key_.attempt) + ": " +
+                    std::to_string(static_cast<int>(admitted.kind)));
+    switch (admitted.kind) {
+        case Kind::is_new:
+            ledger_.submitted(admitted.gid, {.user = user_, .amount = amount_, .key = key_});
+            return wait_for(service, admitted.gid);
+        case Kind::repeat: return wait_for(service, admitted.gid);
+        case Kind::changed:
+        case Kind::superseded:
+        case Kind::damaged: world_.fail("a client's own repeat is refused: " + key_.id);
+        case Kind::attempt_unknown:
+            // Its first attempts are forgotten after hours; else it was told of them.
+            if (world_.plan.hours_between == 0)
+                world_.fail("a rolled back attempt is unknown: " + key_.id);
+            return over();
+        default: return;  // no room, too many, not over yet: again later
+    }
+}
+
+void Client::wait_for(Service& service, const Gid& gid) {
+    if (is_start_awaited_ && service.has_reached(gid, Milestone::started)) ledger_.tell_gid(gid);
+    const Milestone milestone =
+        world_.chance.once_in(2) ? Milestone::completed : Milestone::decided;
+    if (service.has_reached(gid, milestone)) return heard(gid, milestone);
+    service.wait(gid, milestone, [this, gid, tries = tries_](Milestone reached) {
+        if (tries == tries_) heard(gid, reached);
+    });
+}
+
+void Client::heard(const Gid& gid, Milestone milestone) {
+    if (milestone == Milestone::failed) return;  // nothing was started: again later
+    const auto decision = decision_of(coordinator_.service()->find(gid));
+    if (!decision) world_.fail("a client is told an outcome of " + to_text(gid) + " that is none");
+    ledger_.told(gid, *decision, "a client");
+    ++tries_;
+    const bool tries_on =
+        *decision == Decision::rollback && key_.attempt < most_attempts && world_.chance.once_in(3);
+    if (tries_on) {
+        ++key_.attempt;
+        return try_again_after(world_.chance.between(0, 50'000));
+    }
+    // Now and then it asks once more, as if the answer had been lost.
+    if (world_.chance.once_in(10)) return try_again_after(world_.chance.between(0, 1'000'000));
+    over();
+}
+
+void Client::try_again_after(Microseconds pause) {
+    world_.at(world_.now() + pause, nullptr, [this, tries = tries_] {
+        if (tries != tries_) return;
+        if (world_.strikes(Fault::client_gone)) return over();
+        submit();
+    });
+}
+
+void Client::over() {
+    ++tries_;
+    if (--left_ > 0) next_later();
+}
+
+// --- meddling ---
+
+void Meddler::again() {
+    if (!world_.is_faulty) return;
+    world_.at(world_.now() + world_.chance.between(10'000, 500'000), nullptr, [this] {
+        resolve();
+        if (world_.strikes(Fault::clock_jump)) set_a_clock();
+        again();
+    });
+}
+
+void Meddler::resolve() {
+    Service* service = coordinator_.service();
+    if (service == nullptr || service->core().transactions().empty()) return;
+    if (!world_.strikes(Fault::operator_acts)) return;
+    const auto& live = service->core().transactions();
+    auto chosen = live.begin();
+    std::advance(chosen, world_.chance.between(0, static_cast<std::int64_t>(live.size()) - 1));
+    ResolveAsked asked{.gid = chosen->first,
+                       .branch = std::nullopt,
+                       .how = "rollback",
+                       .who = "operator",
+                       .reason = "impatience"};
+    if (world_.chance.once_in(3)) asked.how = "commit";
+    if (world_.chance.once_in(3)) {
+        asked.how = world_.chance.once_in(2) ? "by_hand" : "discarded";
+        asked.branch = static_cast<BranchIndex>(world_.chance.between(0, 1));
+    }
+    coordinator_.run([&] {
+        if (asked.branch && service->core().may_resolve(asked) == ResolveRefusal::none)
+            ledger_.ended_by_hand(asked.gid);
+        service->resolve(asked);
+    });
+}
+
+void Meddler::set_a_clock() {
+    constexpr std::int64_t hour = 3'600'000'000;
+    constexpr std::array errors{
+        hour, -hour, 10 * 365 * 24 * hour, -54 * 365 * 24 * hour, std::int64_t{0}};
+    Node* node = nodes_[static_cast<std::size_t>(
+        world_.chance.between(0, static_cast<std::int64_t>(nodes_.size()) - 1))];
+    node->clock_error = errors[static_cast<std::size_t>(
+        world_.chance.between(0, static_cast<std::int64_t>(errors.size()) - 1))];
+}
+
+}  // namespace twophase::simulation

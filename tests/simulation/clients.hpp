@@ -1,0 +1,67 @@
+// The clients and operators of a run: they submit, wait, repeat themselves, give up, and meddle.
+#pragma once
+
+#include "coordinator/service.hpp"
+#include "tests/simulation/coordinator_node.hpp"
+#include "tests/simulation/ledger.hpp"
+#include "tests/simulation/world.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace twophase::simulation {
+
+/// Submits exchanges one after the other until its share is done; an unanswered one again, under
+/// the same business key.
+class Client {
+public:
+    Client(World& world, Ledger& ledger, CoordinatorNode& coordinator, int number, int share);
+
+    void start() { next_later(); }
+    bool is_done() const { return left_ == 0; }
+
+private:
+    void next_later();
+    void next();
+    void submit();
+    void submit_to(coordinator::Service& service);
+    void wait_for(coordinator::Service& service, const coordinator::Gid& gid);
+    void heard(const coordinator::Gid& gid, coordinator::Milestone milestone);
+    void try_again_after(Microseconds pause);
+    void over();
+    coordinator::Submission submission() const;
+
+    World& world_;
+    Ledger& ledger_;
+    CoordinatorNode& coordinator_;
+    int number_;
+    int left_;
+    int orders_ = 0;
+    std::uint64_t tries_ = 0;  // of all; an answer to an earlier one is none
+    coordinator::BusinessKey key_;
+    std::string user_;
+    std::int64_t amount_ = 0;
+    bool is_start_awaited_ = false;
+};
+
+/// People who act at bad moments, and clocks that are set.
+class Meddler {
+public:
+    Meddler(World& world, Ledger& ledger, CoordinatorNode& coordinator, std::vector<Node*> nodes)
+        : world_(world), ledger_(ledger), coordinator_(coordinator), nodes_(std::move(nodes)) {}
+    void start() { again(); }
+
+private:
+    void again();
+    void resolve();
+    void set_a_clock();
+
+    World& world_;
+    Ledger& ledger_;
+    CoordinatorNode& coordinator_;
+    std::vector<Node*> nodes_;
+};
+
+}  // namespace twophase::simulation

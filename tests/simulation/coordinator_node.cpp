@@ -1,0 +1,86 @@
+#include "tests/simulation/coordinator_node.hpp"
+
+#include "coordinator/protocol/describe.hpp"
+#include "wal/crash_point.hpp"
+
+#include <utility>
+
+namespace twophase::simulation {
+
+using namespace twophase::coordinator;
+
+namespace {
+
+Config config_of(const World& world, const std::string& directory) {
+    Config config;
+    config.data = directory;
+    config.any_filesystem = true;
+    config.map_bytes = std::size_t{256} << 20;
+    config.retention_hours = 1;
+    config.vote_timeout = world.plan.vote_timeout;
+    config.call_timeout = world.plan.call_timeout;
+    config.retry_first = world.plan.retry_first;
+    config.retry_most = 4 * world.plan.retry_first;
+    config.sweep_interval = world.plan.sweep;
+    for (const char* name : {"credit", "coupon"}) {
+        const auto url = std::string("http://") + name + ":1/v1/branches";
+        config.participants[name] = {.endpoint = http::Endpoint::parse(url).value(),
+                                     .takes_arrays = world.plan.takes_arrays};
+    }
+    return config;
+}
+
+}  // namespace
+
+CoordinatorNode::CoordinatorNode(World& the_world, Ledger& ledger, const std::string& the_directory)
+    : Node(the_world, "coordinator", the_directory),
+      ledger_(ledger),
+      config_(config_of(the_world, the_directory)) {}
+
+void CoordinatorNode::boot() {
+    is_open_ = false;
+    service_ = std::make_unique<Service>(*this, config_, [this](int code, const std::string& why) {
+        // Nothing here may replace the coordinator or break its invariants.
+        world.fail("the coordinator ended itself with " + std::to_string(code) + ": " + why);
+    });
+    service_->watch([this](const Event& event, const Protocol& core) { watch(event, core); });
+    service_->open();
+    is_open_ = true;
+    for (const auto& [gid, transaction] : service_->core().transactions())
+        if (transaction.folded.decision) ledger_.decided(transaction, *transaction.folded.decision);
+    constexpr std::size_t latest = 32;
+    ledger_.check_remembered(*service_, latest);
+    service_->start();
+}
+
+void CoordinatorNode::watch(const Event& event, const Protocol& core) {
+    if (world.keeps_trace()) world.note("coordinator " + describe(event));
+    ledger_.count_pair(event, core);
+    if (const auto* logged = std::get_if<Logged>(&event))
+        if (const auto* decided = std::get_if<Decided>(&logged->record))
+            ledger_.decided(*core.find(decided->gid), decided->decision);
+}
+
+void CoordinatorNode::answer(http::Request request, http::Respond respond) {
+    if (service() == nullptr) return respond({.status = 503, .body = "{}"});
+    constexpr std::string_view before = "/v1/transactions/";
+    constexpr std::string_view after = "/decision";
+    const std::string text =
+        request.path.substr(before.size(), request.path.size() - before.size() - after.size());
+    wal::crash_point("asked-decision");
+    const auto gid = parse_gid(text);
+    const Inquiry verdict = gid ? service_->inquire(*gid) : std::nullopt;
+    if (!verdict) return respond({.status = 404, .body = R"({"code":"unknown"})"});
+    std::string decision = "pending";
+    if (*verdict != Verdict::pending) {
+        const Decision told = *verdict == Verdict::commit ? Decision::commit : Decision::rollback;
+        ledger_.told(*gid, told, "an inquiry");
+        decision = to_text(told);
+    }
+    respond({.status = 200,
+             .body = R"({"gid":")" + text + R"(","coordinator":"main","epoch":)" +
+                     std::to_string(service_->epoch()) + R"(,"decision":")" + decision + "\"}"});
+    wal::crash_point("told-decision");
+}
+
+}  // namespace twophase::simulation

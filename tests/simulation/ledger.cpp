@@ -1,0 +1,189 @@
+#include "tests/simulation/ledger.hpp"
+
+#include "tests/simulation/coordinator_node.hpp"
+#include "tests/simulation/participant_node.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace twophase::simulation {
+
+using namespace twophase::coordinator;
+using participants::BranchState;
+
+namespace {
+
+constexpr std::string_view event_names[] = {"submitted",
+                                            "logged",
+                                            "unlogged",
+                                            "voted",
+                                            "acknowledged",
+                                            "unclear",
+                                            "contradicted",
+                                            "ticked",
+                                            "resolve_asked"};
+constexpr std::size_t gone = 7;  // the place behind the phases: over, or never here
+
+struct GidOf {
+    const Gid* operator()(const Submitted&) const { return nullptr; }
+    const Gid* operator()(const Ticked&) const { return nullptr; }
+    const Gid* operator()(const Logged& e) const { return &gid_of(e.record); }
+    template <class Event>
+    const Gid* operator()(const Event& e) const {
+        return &e.gid;
+    }
+};
+
+std::string text_of(Decision decision) { return std::string(to_text(decision)); }
+
+}  // namespace
+
+void Ledger::submitted(const Gid& gid, Exchange exchange) {
+    // I2: a gid is used once, ever; what comes later is greater.
+    if (gid <= std::exchange(newest_, gid)) world_.fail("gid " + to_text(gid) + " does not grow");
+    if (!exchanges_.emplace(gid, std::move(exchange)).second)
+        world_.fail("gid " + to_text(gid) + " was minted twice");
+}
+
+void Ledger::told(const Gid& gid, Decision decision, const std::string& whom) {
+    const auto [found, is_new] = told_.emplace(gid, decision);
+    if (is_new) told_in_order_.push_back(gid);
+    if (found->second != decision)
+        world_.fail(whom + " is told " + text_of(decision) + " of " + to_text(gid) +
+                    ", which was " + text_of(found->second) + " before");
+    // I4: a commit is told only once it is durable; a rollback is presumed.
+    const auto known = decided_.find(gid);
+    if (decision == Decision::commit && known == decided_.end())
+        world_.fail(whom + " is told commit of " + to_text(gid) + " before that is durable");
+    if (known != decided_.end() && known->second != decision)
+        world_.fail(whom + " is told another decision of " + to_text(gid) + " than the log's");
+}
+
+void Ledger::decided(const Transaction& transaction, Decision decision) {
+    const Gid& id = transaction.started().gid;
+    const std::string gid = to_text(id);
+    if (const auto known = decided_.find(id); known != decided_.end() && known->second != decision)
+        world_.fail("a second decision of " + gid);
+    if (const auto known = told_.find(id); known != told_.end() && known->second != decision)
+        world_.fail(gid + " is decided to " + text_of(decision) + " after somebody was told " +
+                    text_of(known->second));
+    if (!decided_.emplace(id, decision).second) return;
+    if (decision == Decision::rollback) {
+        ++rollbacks_;
+        return;
+    }
+    ++commits_;
+    const BusinessKey& key = transaction.started().key;
+    if (!committed_keys_.emplace(std::pair(key.code, key.id), id).second)
+        world_.fail("business key " + key.id + " is committed twice");
+    // I3, I5: commit only if all hold a durable yes.
+    for (ParticipantNode* participant : participants_) {
+        if (!participant->is_ready()) continue;
+        const auto branch = participant->branch(gid);
+        const bool holds = branch && (branch->state == BranchState::prepared ||
+                                      branch->state == BranchState::committed);
+        if (!holds)
+            world_.fail(gid + " is decided to commit and " + participant->name +
+                        " does not hold its branch");
+    }
+}
+
+void Ledger::promised(const std::string& participant, const std::string& gid) {
+    promises_.emplace(participant, gid);
+}
+
+void Ledger::check_promises(ParticipantNode& participant) {
+    const auto first = promises_.lower_bound({participant.name, ""});
+    for (auto each = first; each != promises_.end() && each->first == participant.name;) {
+        const auto branch = participant.branch(each->second);
+        const auto gid = parse_gid(each->second);
+        // Forgotten ones have ended; the rest must be there.
+        const bool may_be_forgotten = told_.contains(*gid);
+        if (!branch && !may_be_forgotten)
+            world_.fail(participant.name + " forgot its yes to " + each->second);
+        if (branch && branch->is_tombstone())
+            world_.fail(participant.name + " forgot its yes to " + each->second +
+                        " and has a tombstone");
+        // What has ended is looked at in check_end() alone.
+        const bool is_over = !branch || branch->state != BranchState::prepared;
+        each = is_over ? promises_.erase(each) : std::next(each);
+    }
+}
+
+void Ledger::check_remembered(const Service& service, std::size_t latest) {
+    const std::size_t from = told_in_order_.size() - std::min(latest, told_in_order_.size());
+    for (std::size_t i = from; i < told_in_order_.size(); ++i) {
+        const Gid& gid = told_in_order_[i];
+        const Decision decision = told_.at(gid);
+        const Inquiry now = service.inquire(gid);
+        const Verdict wrong = decision == Decision::commit ? Verdict::rollback : Verdict::commit;
+        const auto stored = service.log().read(gid);
+        if (stored && now == wrong)
+            world_.fail("after a start " + to_text(gid) + " is no longer " + text_of(decision));
+        // Only what is finished is ever forgotten, and hours after.
+        if (!stored && decision == Decision::commit && world_.now() < Microseconds{3'600'000'000})
+            world_.fail("the commit of " + to_text(gid) + " is lost");
+    }
+}
+
+void Ledger::check_branches(ParticipantNode& participant) {
+    for (const ParticipantNode::Row& row : participant.branches()) {
+        const auto gid = parse_gid(row.gid);
+        const auto exchange = exchanges_.find(*gid);
+        if (exchange == exchanges_.end())
+            world_.fail(participant.name + " holds " + row.gid + ", which nobody submitted");
+        if (exchange->second.is_heuristic) continue;
+        const bool is_committed = row.branch.state == BranchState::committed;
+        if (row.branch.state == BranchState::prepared)
+            world_.fail(participant.name + " still holds " + row.gid);
+        const auto decision = decided_.find(*gid);
+        const bool is_to_be = decision != decided_.end() && decision->second == Decision::commit;
+        if (is_committed != is_to_be)
+            world_.fail("I1: " + row.gid + " is " + (is_committed ? "" : "not ") + "committed at " +
+                        participant.name + " against the decision");
+    }
+}
+
+void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponNode& coupon) {
+    check_remembered(*coordinator.service(), told_in_order_.size());
+    for (ParticipantNode* participant :
+         {static_cast<ParticipantNode*>(&credit), static_cast<ParticipantNode*>(&coupon)}) {
+        check_promises(*participant);
+        check_branches(*participant);
+        if (std::string fault = participant->fault_in_books(); !fault.empty())
+            world_.fail(participant->name + ": " + fault);
+        if (participant->in_doubt() != 0)
+            world_.fail(participant->name + " is in doubt at the end");
+    }
+    // Every durable commit is at both, unless it is old enough to be forgotten.
+    if (world_.plan.hours_between != 0) return;
+    for (const auto& [gid, decision] : decided_) {
+        if (decision != Decision::commit || exchanges_.at(gid).is_heuristic) continue;
+        for (ParticipantNode* participant : participants_) {
+            const auto branch = participant->branch(to_text(gid));
+            if (!branch || branch->state != BranchState::committed)
+                world_.fail("I1: " + to_text(gid) + " is decided to commit and not committed at " +
+                            participant->name);
+        }
+    }
+}
+
+void Ledger::count_pair(const Event& event, const Protocol& core) {
+    const Gid* gid = std::visit(GidOf{}, event);
+    const Transaction* t = gid == nullptr ? nullptr : core.find(*gid);
+    ++pairs_[event.index()][t == nullptr ? gone : static_cast<std::size_t>(t->phase)];
+}
+
+std::map<std::string, std::uint64_t> Ledger::pairs() const {
+    std::map<std::string, std::uint64_t> named;
+    for (std::size_t event = 0; event < std::size(event_names); ++event)
+        for (std::size_t phase = 0; phase <= gone; ++phase)
+            if (pairs_[event][phase] > 0)
+                named[std::string(event_names[event]) + " in " +
+                      (phase == gone ? "gone" : std::string(to_text(static_cast<Phase>(phase))))] =
+                    pairs_[event][phase];
+    return named;
+}
+
+}  // namespace twophase::simulation

@@ -1,0 +1,85 @@
+// What has been promised and told in a run, and the checks of it: nothing here is told to the
+// programs.
+#pragma once
+
+#include "coordinator/service.hpp"
+#include "tests/simulation/world.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace twophase::simulation {
+
+class ParticipantNode;
+class CreditNode;
+class CouponNode;
+class CoordinatorNode;
+
+class Ledger {
+public:
+    explicit Ledger(World& world) : world_(world) {}
+
+    struct Exchange {
+        std::string user;
+        std::int64_t amount = 0;
+        coordinator::BusinessKey key;
+        bool is_heuristic = false;  // a person ended a branch of it by hand
+        bool is_gid_told = false;
+    };
+
+    void submitted(const coordinator::Gid& gid, Exchange exchange);
+    void tell_gid(const coordinator::Gid& gid) { exchanges_.at(gid).is_gid_told = true; }
+    void ended_by_hand(const coordinator::Gid& gid) { exchanges_.at(gid).is_heuristic = true; }
+    /// Somebody was told a decision, or is about to act on one.
+    void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
+    /// A decision is durable: the log said so, or a start found it there behind its barrier.
+    void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
+    /// A participant's yes left it.
+    void promised(const std::string& participant, const std::string& gid);
+
+    /// After a start of the coordinator: what was told is remembered. Looks at the `latest` told.
+    void check_remembered(const coordinator::Service& service, std::size_t latest);
+    /// After a start of a participant: no promise is forgotten.
+    void check_promises(ParticipantNode& participant);
+    /// When all is quiet: everything agrees with everything.
+    void check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponNode& coupon);
+
+    void watch(ParticipantNode& credit, ParticipantNode& coupon) {
+        participants_ = {&credit, &coupon};
+    }
+
+    void count_pair(const coordinator::Event& event, const coordinator::Protocol& core);
+    /// "voted in preparing": how often. Events about what is over count as "gone".
+    std::map<std::string, std::uint64_t> pairs() const;
+    std::uint64_t commits() const { return commits_; }
+    std::uint64_t rollbacks() const { return rollbacks_; }
+    const auto& exchanges() const { return exchanges_; }
+
+private:
+    using Gid = coordinator::Gid;
+    using Decision = coordinator::Decision;
+    void check_branches(ParticipantNode& participant);
+
+    World& world_;
+    Gid newest_{};
+    std::unordered_map<Gid, Exchange, coordinator::GidHash> exchanges_;
+    std::unordered_map<Gid, Decision, coordinator::GidHash> told_;
+    std::vector<Gid> told_in_order_;
+    std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;
+    std::map<std::pair<std::string, std::string>, Gid> committed_keys_;
+    std::set<std::pair<std::string, std::string>> promises_;  // participant, gid
+    std::vector<ParticipantNode*> participants_;
+    std::uint64_t commits_ = 0;
+    std::uint64_t rollbacks_ = 0;
+    static constexpr std::size_t most_events = 16;
+    static constexpr std::size_t most_phases = 8;
+    std::array<std::array<std::uint64_t, most_phases>, most_events> pairs_{};
+};
+
+}  // namespace twophase::simulation

@@ -1,0 +1,30 @@
+// LMDB's interface over memory, so that the real store runs in a simulation: what a commit made
+// durable outlives a simulated crash, all else is lost, and a commit may fail as a disk does.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace twophase::simulation::memory_disk {
+
+/// What becomes of a commit.
+enum class Fate {
+    durable,
+    full,      // MDB_MAP_FULL: nothing written
+    io_error,  // EIO: nobody knows what is on the disk, nor what the page cache shows
+};
+
+/// Asked at every commit; `directory` names the store.
+void on_commit(std::function<Fate(const std::string& directory)> choose);
+/// Draws the two unknowns of an io_error.
+void on_chance(std::function<bool()> choose);
+
+/// The power fails: what the page cache showed but the disk doesn't hold is gone, and the other way
+/// round. A killed process alone changes nothing.
+void lose_power(const std::string& directory);
+
+/// Forgets every store.
+void clear();
+
+}  // namespace twophase::simulation::memory_disk

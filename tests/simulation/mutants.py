@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Breaks the code in one place after another and sees that the simulation notices each.
+
+A check that cannot fail proves nothing. Each mutant is built in a copy of the tree below build/ and run
+until a seed finds a violation, or an assertion ends it; one that survives all seeds fails this script.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPY = ROOT / "build" / "mutants"
+FOLDERS = ["http", "wal", "recovery", "coordinator", "participants", "tests"]
+
+# name: (file, what stands there, what stands there instead)
+MUTANTS = {
+    "a commit is not synced": ("wal/environment.cpp", "MDB_NOTLS | (options", "MDB_NOTLS | MDB_NOSYNC | (options"),
+    "no barrier at a start": ("wal/store.cpp", "    batch.commit();\n    crash_point(\"after-barrier\");",
+                              "    crash_point(\"after-barrier\");"),
+    "goes on after a failed commit": ("wal/writer.cpp", "        fail(error.what());\n    }\n    jobs_ +=",
+                                      "    }\n    jobs_ +="),
+    "a start leaves no trace in unfinished": ("wal/log.cpp", "unit.put(tables_.unfinished, gid, seal(gid, key));",
+                                              "if (entry.gid[15] == 255) unit.put(tables_.unfinished, gid, seal(gid, key));"),
+    "a business key is not found again": ("coordinator/service.cpp", "stored && (!highest ||", "false && stored && (!highest ||"),
+    "forgets at once": ("wal/log_forget.cpp", "options_.retention.count());", "options_.retention.count() * 0);"),
+    "gids start anew after a restart": ("coordinator/service.cpp", "std::max(log_->gid_ceiling(), wall_milliseconds())",
+                                        "wall_milliseconds()"),
+    "commit is sent before it is durable": ("coordinator/protocol/protocol.cpp",
+                                            "if (decision == Decision::rollback) deliver(t, effects);", "deliver(t, effects);"),
+    "the client is told before it is durable": ("coordinator/protocol/protocol.cpp",
+                                                "    // Rollback is presumed, so telling it early",
+                                                "    effects.push_back(Tell{t.started().gid, Milestone::decided});\n    // Rollback is presumed, so telling it early"),
+    "a late vote counts": ("coordinator/protocol/protocol.cpp",
+                           "return t->phase == Phase::preparing ? t : nullptr;", "return t;"),
+    "a refusal is a yes": ("coordinator/protocol/protocol.cpp",
+                           "return vote == Vote::prepared || vote == Vote::read_only;", "return vote != Vote::none;"),
+    "one yes is enough": ("coordinator/protocol/protocol.cpp",
+                          "std::ranges::all_of(t->live,\n                                   [](const LiveBranch& b) { return is_yes",
+                          "std::ranges::any_of(t->live,\n                                   [](const LiveBranch& b) { return is_yes"),
+    "ends before all have acknowledged": ("coordinator/protocol/protocol.cpp",
+                                          "if (t.phase != Phase::delivering || t.open > 0) return;",
+                                          "if (t.phase != Phase::delivering || t.open > 1) return;"),
+    "an inquiry is answered rollback while voting": ("coordinator/protocol/protocol.cpp",
+                                                     "!t->folded.decision) return Verdict::pending;",
+                                                     "!t->folded.decision) return Verdict::rollback;"),
+    "an unknown transaction stays pending": ("coordinator/service.cpp", "? Verdict::pending : Verdict::rollback;",
+                                             "? Verdict::pending : Verdict::pending;"),
+    "a start commits what was undecided": ("coordinator/protocol/protocol.cpp",
+                                           "            decide(t,\n                   Decision::rollback,\n                   {.code = \"restarted\"",
+                                           "            decide(t,\n                   Decision::commit,\n                   {.code = \"restarted\""),
+    "a start does not deliver again": ("coordinator/protocol/protocol.cpp",
+                                       "            t.phase = Phase::delivering;\n            deliver(t, effects);",
+                                       "            t.phase = Phase::delivering;\n            t.open = t.live.size();"),
+    "the next attempt need not wait": ("coordinator/protocol/admission.hpp",
+                                       "highest->is_durably_rolled_back ? Admission::is_new", "true ? Admission::is_new"),
+    "an unclear answer ends the asking": ("coordinator/lanes.cpp",
+                                          "return schedule_.unclear(call, around_.now(), answer.is_to_go_alone);",
+                                          "return schedule_.settled(call);"),
+    "503 is an acknowledgement": ("coordinator/messages.cpp", "if (status == 200) return read_success",
+                                  "if (status == 200 || status == 503) return read_success"),
+    "the probe's alarm rings in the past": ("recovery/lane.hpp", "!is_probing_ && (has_ready() || has_waiting())",
+                                            "!is_probing_ && size() > 0"),
+    "no tombstone": ("participants/branches.cpp", "    finish(turn, tombstone, tombstone.state);\n", ""),
+    "prepares what was rolled back": ("participants/branches.cpp",
+                                      "    if (branch.state == BranchState::rolled_back || branch.state == BranchState::compensated)\n        return {already(branch.state)};",
+                                      "    if (branch.state == BranchState::rolled_back) return begin(turn);"),
+    "acknowledges a commit of the unknown": ("participants/branches.cpp",
+                                             "return {refuse(404, \"never_prepared\", \"no such branch was prepared here\")};",
+                                             "{ Branch made{.state = BranchState::committed}; return {ended(made)}; }"),
+    "a pending answer is taken for rollback": ("participants/inquirer.cpp",
+                                               "decision == \"commit\" || decision == \"rollback\";", "!decision.empty();"),
+    "no inquiry": ("participants/inquirer.cpp", "            if (may_ask(item)) ask(item);", ""),
+    "answers before it is durable": ("participants/request_queue.cpp",
+                                     "            work(unit);\n", "            work(unit);\n            if (then_early) then_early(Fate::durable);\n"),
+    "a rollback keeps the hold": ("participants/credit/credit_resource.cpp",
+                                  "const Hold hold = accounts_.release(unit, request.name, *account, branch);",
+                                  "const Hold hold{.is_addition = request.is_addition, .amount = request.amount};"),
+    "a commit deducts twice": ("participants/credit/credit_resource.cpp",
+                               "    accounts_.release(unit, request.name, *account, branch);\n    return post(",
+                               "    accounts_.release(unit, request.name, *account, branch);\n    account->balance -= request.amount;\n    return post("),
+    "a coupon taken is not counted": ("participants/coupon/stock.cpp",
+                                      "++(is_issued ? a_template.issued : a_template.reserved);", ""),
+}
+# Some need a second change to compile.
+ALSO = {
+    "answers before it is durable": [("participants/request_queue.cpp",
+                                      "job.work = [work = std::move(piece.work), is_damaged]",
+                                      "job.work = [work = std::move(piece.work), then_early = piece.then, is_damaged]"),
+                                     ("participants/request_queue.cpp",
+                                      "        if (*is_damaged)\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
+                                      "        if (*is_damaged || written != wal::Written::durable) then(Fate::damaged);")],
+    "a commit deducts twice": [],
+}
+
+
+def sh(*command, **more):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+
+
+def set_up():
+    COPY.mkdir(parents=True, exist_ok=True)
+    sources = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*") if file.is_file()]
+    for file in sources + [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json"]:
+        copy = COPY / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        # Left alone where it is the same, so that little is built anew.
+        if not copy.exists() or copy.read_bytes() != file.read_bytes():
+            shutil.copyfile(file, copy)
+    built = sh("cmake", "--preset", "proof", cwd=COPY)
+    if built.returncode:
+        sys.exit(built.stdout)
+    build("the code as it is")
+
+
+def build(name):
+    built = sh("ninja", "-C", str(COPY / "build/proof"), "simulation")
+    if built.returncode:
+        sys.exit(f"{name}: does not build\n{built.stdout[-3000:]}")
+
+
+def run(seeds, minutes):
+    command = [str(COPY / "build/proof/bin/simulation"), "--seeds", str(seeds), "--minutes", str(minutes)]
+    try:
+        done = sh(*command, timeout=minutes * 60 + 120)
+    except subprocess.TimeoutExpired:
+        return ""  # nothing was found in time
+    if done.returncode == 0:
+        return ""
+    for line in done.stdout.splitlines():
+        if line.startswith("VIOLATION at seed"):
+            return line[len("VIOLATION at "):][:110]
+        if "Assertion" in line or "VIOLATION" in line:
+            return line.split("simulation: ")[-1][-110:]
+    return f"ends with {done.returncode}"
+
+
+def try_out(name, seeds, minutes):
+    file, old, new = MUTANTS[name]
+    changes = [(file, old, new)] + ALSO.get(name, [])
+    before = {each: (COPY / each).read_text() for each, _, _ in changes}
+    try:
+        for each, old, new in changes:
+            text = (COPY / each).read_text()
+            if text.count(old) != 1:
+                sys.exit(f"{name}: {each} no longer holds what this mutant changes, or twice")
+            (COPY / each).write_text(text.replace(old, new))
+        build(name)
+        return run(seeds, minutes)
+    finally:
+        for each, text in before.items():
+            (COPY / each).write_text(text)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seeds", type=int, default=3000)
+    options.add_argument("--minutes", type=float, default=3)
+    options.add_argument("--only", help="mutants whose name holds this")
+    options.add_argument("--json", action="store_true", help="one object on the last line")
+    chosen = options.parse_args()
+    set_up()
+    survived, caught = [], {}
+    if (found := run(200, chosen.minutes)):
+        sys.exit(f"the code as it is: {found}")
+    for name in MUTANTS:
+        if chosen.only and chosen.only not in name:
+            continue
+        start = time.monotonic()
+        how = try_out(name, chosen.seeds, chosen.minutes)
+        print(f"{'caught  ' if how else 'SURVIVED'}  {name:<46} {time.monotonic() - start:4.0f} s  {how}", flush=True)
+        (caught.__setitem__(name, how) if how else survived.append(name))
+    print(f"{len(caught)} of {len(caught) + len(survived)} mutants caught")
+    if chosen.json:
+        print(json.dumps({"caught": caught, "survived": survived}))
+    sys.exit(1 if survived else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+#include "tests/simulation/participant_node.hpp"
+
+#include "participants/contract_routes.hpp"
+#include "participants/record.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace twophase::simulation {
+
+using namespace twophase::participants;
+
+namespace {
+
+constexpr std::uint64_t retention_seconds = 2 * 3600;  // above the coordinator's
+constexpr std::size_t most_forgotten_at_once = 64;
+
+template <class Record, class Visit>
+void for_each(const wal::Reader& reader, wal::Table table, const Visit& visit) {
+    wal::Cursor cursor = reader.cursor(table);
+    for (bool is_there = cursor.first(); is_there; is_there = cursor.next())
+        visit(std::string(cursor.key()), decode<Record>(cursor.key(), cursor.value()));
+}
+
+/// Every gid that a message or an answer names, in order.
+std::vector<std::string_view> gids_in(std::string_view body) {
+    constexpr std::string_view before = R"("gid":")";
+    constexpr std::size_t length = 36;
+    std::vector<std::string_view> gids;
+    for (std::size_t at = body.find(before); at != std::string_view::npos;
+         at = body.find(before, at + length))
+        gids.push_back(body.substr(at + before.size(), length));
+    return gids;
+}
+
+/// Whether the i-th answer is a yes: members are sorted, so its vote comes after its gid.
+bool votes_yes(std::string_view body, const std::vector<std::string_view>& gids, std::size_t i) {
+    const auto from = static_cast<std::size_t>(gids[i].data() - body.data());
+    const std::size_t to = i + 1 < gids.size()
+                               ? static_cast<std::size_t>(gids[i + 1].data() - body.data())
+                               : body.size();
+    return body.substr(from, to - from).find(R"("vote":"prepared")") != std::string_view::npos;
+}
+
+}  // namespace
+
+ParticipantNode::ParticipantNode(World& the_world,
+                                 Ledger& ledger,
+                                 const std::string& the_name,
+                                 const std::string& the_directory)
+    : Node(the_world, the_name, the_directory), ledger_(ledger) {}
+
+Moment ParticipantNode::moment() const {
+    return {.microseconds = wall_microseconds(), .running_seconds = store_->running_seconds()};
+}
+
+void ParticipantNode::boot() {
+    wal::StoreOptions options = store_options();
+    options.kind = options.id = name;
+    options.tables = branch_tables();
+    std::ranges::copy(resource_tables(), std::back_inserter(options.tables));
+    options.map_bytes = std::size_t{256} << 20;
+    const bool is_first = life() == 0;
+    store_ = std::make_unique<wal::Store>(
+        options, [this](std::function<void()> function) { post(std::move(function)); });
+    const TableOf table_of = [this](std::string_view table) { return store_->table(table); };
+    queue_.emplace(*store_, 1'000);
+    branches_.emplace(Branches::Options{.participant = name,
+                                        .coordinators = {"main"},
+                                        .has_room = [this] { return store_->headroom().has_room; }},
+                      table_of,
+                      make_resource(table_of));
+    if (is_first) {
+        queue_->submit(
+            {.work = [this](wal::Unit& unit) { found(unit, moment()); }, .then = [](Fate) {}});
+        store_->step(1);
+    }
+    router_.emplace();
+    add_contract_routes(
+        *router_, *branches_, *queue_, [this] { return moment(); }, 256);
+    InquirerOptions inquiries;
+    inquiries.participant = name;
+    inquiries.coordinators = {{"main", http::Endpoint::parse("http://coordinator:1").value()}};
+    inquiries.inquire_after = world.plan.inquire_after;
+    inquiries.look_every = std::max(world.plan.inquire_after / 4, recovery::Time(10));
+    inquiries.timeout = world.plan.call_timeout;
+    inquiries.backoff = {world.plan.retry_first, 4 * world.plan.retry_first};
+    inquirer_.emplace(
+        *this, std::move(inquiries), *branches_, *queue_, [this] { return moment(); });
+    inquirer_->start();
+    forget_alarm_ = alarm();
+    forget_later();
+    ledger_.check_promises(*this);
+}
+
+void ParticipantNode::unmake() {
+    inquirer_.reset();
+    forget_alarm_.reset();
+    router_.reset();
+    branches_.reset();
+    store_.reset();
+    queue_.reset();
+}
+
+void ParticipantNode::forget_later() {
+    forget_alarm_->set(now() + recovery::Time(60'000), [this] {
+        queue_->submit({.work =
+                            [this](wal::Unit& unit) {
+                                branches_->forget(
+                                    unit, moment(), retention_seconds, most_forgotten_at_once);
+                            },
+                        .then = [](Fate) {},
+                        .label = "forget"});
+        forget_later();
+    });
+}
+
+void ParticipantNode::answer(http::Request request, http::Respond respond) {
+    const http::Request asked = request;
+    (*router_)(std::move(request), [this, asked, respond](http::Response response) {
+        watch_answer(asked, response);
+        respond(std::move(response));
+    });
+}
+
+/// What leaves with this answer is a promise, and what came with the request was a decision.
+void ParticipantNode::watch_answer(const http::Request& request, const http::Response& response) {
+    const bool is_prepare = request.path.ends_with("/prepare");
+    const bool is_commit = request.path.ends_with("/commit");
+    if (!is_prepare && !is_commit && !request.path.ends_with("/rollback")) return;
+    // By hand, as this runs for every message: the programs write their JSON without blanks.
+    const std::vector<std::string_view> sent = gids_in(request.body);
+    const std::vector<std::string_view> answered = gids_in(response.body);
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+        if (is_commit || request.path.ends_with("/rollback"))
+            ledger_.told(
+                *coordinator::parse_gid(sent[i]),
+                is_commit ? coordinator::Decision::commit : coordinator::Decision::rollback,
+                name);
+        else if (i < answered.size() && votes_yes(response.body, answered, i))
+            ledger_.promised(name, std::string(sent[i]));
+    }
+}
+
+std::vector<ParticipantNode::Row> ParticipantNode::branches() {
+    std::vector<Row> rows;
+    for_each<Branch>(
+        store_->snapshot(), store_->table("branches"), [&](const std::string& key, Branch branch) {
+            rows.push_back({split_branch_key(key).first, std::move(branch)});
+        });
+    return rows;
+}
+
+std::optional<Branch> ParticipantNode::branch(const std::string& gid) {
+    const std::string key = branch_key(gid, name == "credit" ? "1" : "2");
+    return read<Branch>(store_->snapshot(), store_->table("branches"), key);
+}
+
+std::size_t ParticipantNode::in_doubt() {
+    return store_->snapshot().count(store_->table("in_doubt"));
+}
+
+// --- credit ---
+
+std::vector<std::string> CreditNode::resource_tables() const { return credit::Accounts::tables(); }
+
+Resource& CreditNode::make_resource(const TableOf& table_of) { return resource_.emplace(table_of); }
+
+void CreditNode::found(wal::Unit& unit, const Moment& moment) {
+    for (int user = 0; user < world.plan.users; ++user) {
+        const credit::AccountName account_name{"u" + std::to_string(user), "points"};
+        credit::Account account = resource_->accounts().create(unit, account_name, moment);
+        credit::Entry entry;
+        entry.amount = world.plan.first_balance;
+        resource_->accounts().post(unit, account_name, account, entry, moment);
+    }
+}
+
+std::string CreditNode::fault_in_books() {
+    const wal::Snapshot reader = store()->snapshot();
+    for (int user = 0; user < world.plan.users; ++user) {
+        const credit::AccountName account_name{"u" + std::to_string(user), "points"};
+        const credit::Account account = resource_->accounts().find(reader, account_name).value();
+        std::int64_t entries = 0;
+        for (const auto& entry :
+             resource_->accounts().entries(reader, account_name, {}, 1'000'000).items)
+            entries += entry.amount;
+        std::int64_t held = 0;
+        for (const credit::Hold& hold : resource_->accounts().holds(reader, account_name))
+            held += hold.amount;
+        if (account.balance != entries) return "a balance is not the sum of its entries";
+        if (account.frozen != held) return "what is frozen is not the sum of the holds";
+        if (account.balance < account.frozen) return "more is frozen than there is";
+    }
+    return {};
+}
+
+// --- coupon ---
+
+std::vector<std::string> CouponNode::resource_tables() const { return coupon::Stock::tables(); }
+
+Resource& CouponNode::make_resource(const TableOf& table_of) {
+    return resource_.emplace(table_of, [this] {
+        return "code" + std::to_string(world.chance.bits() % 1'000'000'000'000);
+    });
+}
+
+void CouponNode::found(wal::Unit& unit, const Moment&) {
+    resource_->stock().save(
+        unit, "spring", {.name = "Spring", .stock = world.plan.stock, .per_user_limit = 0});
+}
+
+std::string CouponNode::fault_in_books() {
+    const wal::Snapshot reader = store()->snapshot();
+    const coupon::Template spring = resource_->stock().find(reader, "spring").value();
+    std::int64_t reserved = 0;
+    std::int64_t issued = 0;
+    for (const auto& [code, coupon] : resource_->stock().all(reader))
+        ++(coupon.state == coupon::CouponState::issued ? issued : reserved);
+    if (spring.reserved != reserved) return "the count of reserved coupons is wrong";
+    if (spring.issued != issued) return "the count of issued coupons is wrong";
+    if (spring.available() < 0) return "more coupons than stock";
+    return {};
+}
+
+}  // namespace twophase::simulation
