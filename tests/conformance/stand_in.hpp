@@ -1,0 +1,44 @@
+// The coordinator that the participant asks about branches in doubt: a server of ours.
+#pragma once
+
+#include "tests/conformance/options.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace twophase::conformance {
+
+/// What an inquiry is answered with.
+enum class Say {
+    pending,
+    commit,
+    rollback,
+    not_found,       // 404: no decision
+    another_commit,  // a decision, but about another transaction
+};
+
+/// Answers GET /v1/transactions/{gid}/decision on a thread of its own. What nobody set is pending.
+class StandIn {
+public:
+    /// Throws boost::system::system_error when it can't listen there.
+    StandIn(const ListenAt& at, std::string coordinator, std::uint64_t epoch);
+    ~StandIn();
+    StandIn(const StandIn&) = delete;
+    StandIn& operator=(const StandIn&) = delete;
+
+    /// Decisions carry this epoch from now on.
+    void set_epoch(std::uint64_t epoch);
+    /// What questions about `gid` are answered with from now on; its count of questions begins
+    /// anew.
+    void answer(const std::string& gid, Say say);
+    /// Waits until `gid` was asked about so often since answer(); false after `limit`.
+    bool wait_asked(const std::string& gid, int times, std::chrono::milliseconds limit);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace twophase::conformance
