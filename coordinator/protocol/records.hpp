@@ -47,6 +47,7 @@ struct Origin {
     std::string ip;
     std::string request_id;
     std::string actor;
+    friend bool operator==(const Origin&, const Origin&) = default;
 };
 
 struct BranchRequest {
@@ -57,6 +58,7 @@ struct BranchRequest {
     std::vector<std::string> after;  // saga: branch_ids that come before it
     std::optional<std::uint32_t> max_retries;
     std::optional<std::uint64_t> retry_delay_milliseconds;
+    friend bool operator==(const BranchRequest&, const BranchRequest&) = default;
 };
 
 /// Why a decision was taken: for people. `branch` is the one that refused, if one did.
@@ -64,6 +66,7 @@ struct Why {
     std::string code;  // "all_voted_yes", "refused", "timed_out", "restarted", "by_hand"
     std::string message;
     std::optional<BranchIndex> branch;
+    friend bool operator==(const Why&, const Why&) = default;
 };
 
 /// What is known of one branch's vote when the decision was taken.
@@ -73,18 +76,26 @@ struct BranchVote {
     std::string result;  // JSON text, or empty
     std::string code;    // of a refusal
     std::string message;
+    friend bool operator==(const BranchVote&, const BranchVote&) = default;
 };
 
 // clang-format off
 struct Started { Gid gid{}; Mode mode = Mode::two_phase; BusinessKey key; Fingerprint fingerprint{};
-                 std::vector<BranchRequest> branches; Origin origin; std::string traceparent; };
-struct StepDone { Gid gid{}; BranchIndex branch = 0; std::string result; };
-struct Decided { Gid gid{}; Decision decision = Decision::rollback; Why why; std::vector<BranchVote> votes; };
-struct BranchDone { Gid gid{}; BranchIndex branch = 0; How how = How::committed; std::string result; };
-struct DeliveryFailed { Gid gid{}; BranchIndex branch = 0; std::uint32_t attempts = 0; std::string code; std::string message; };
-struct Resolved { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason; };
+                 std::vector<BranchRequest> branches; Origin origin; std::string traceparent;
+                 friend bool operator==(const Started&, const Started&) = default; };
+struct StepDone { Gid gid{}; BranchIndex branch = 0; std::string result;
+                  friend bool operator==(const StepDone&, const StepDone&) = default; };
+struct Decided { Gid gid{}; Decision decision = Decision::rollback; Why why; std::vector<BranchVote> votes;
+                 friend bool operator==(const Decided&, const Decided&) = default; };
+struct BranchDone { Gid gid{}; BranchIndex branch = 0; How how = How::committed; std::string result;
+                    friend bool operator==(const BranchDone&, const BranchDone&) = default; };
+struct DeliveryFailed { Gid gid{}; BranchIndex branch = 0; std::uint32_t attempts = 0; std::string code; std::string message;
+                        friend bool operator==(const DeliveryFailed&, const DeliveryFailed&) = default; };
+struct Resolved { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason;
+                  friend bool operator==(const Resolved&, const Resolved&) = default; };
 /// `is_heuristic`: a branch was ended by hand, so its participant may still ask: never forgotten.
-struct Finished { Gid gid{}; bool is_heuristic = false; };
+struct Finished { Gid gid{}; bool is_heuristic = false;
+                  friend bool operator==(const Finished&, const Finished&) = default; };
 // clang-format on
 
 /// What is durably true. A transaction's state is the fold of its records, in order.
