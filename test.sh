@@ -10,7 +10,7 @@ case "${1:-}" in
     *) printf 'usage: ./test.sh [--fast]\n' >&2; exit 2 ;;
 esac
 mkdir -p build
-install_packages
+install_packages "${test_packages[@]}"
 
 if [ "${1:-}" = --fast ]; then
     build dev

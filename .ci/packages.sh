@@ -2,15 +2,17 @@
 
 packages=(g++ cmake ninja-build ccache libboost1.81-dev nlohmann-json3-dev liblmdb-dev libspdlog-dev
           libgtest-dev libcli11-dev libssl-dev curl jq python3)
+# What ./test.sh needs beside them: clang for the fuzz targets.
+test_packages=(clang-16 libclang-rt-16-dev)
 
 say() {
     if [ -t 2 ]; then printf '\n\033[1m== %s\033[0m\n' "$*" >&2; else printf '\n== %s\n' "$*" >&2; fi
 }
 fail() { printf '\n%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-install_packages() {
+install_packages() {  # install_packages [more...]
     local missing=()
-    for package in "${packages[@]}"; do
+    for package in "${packages[@]}" "$@"; do
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return
