@@ -25,8 +25,10 @@ struct ServerOptions {
     std::size_t max_body_bytes = 1024 * 1024;
     /// Overrides max_body_bytes for a path; empty: the same for all.
     std::function<std::size_t(std::string_view path)> body_limit;
-    /// Of all requests being read or answered, together; beyond it a body gets 503.
+    /// Of all requests being read or answered, together; beyond it a body gets 503. The first
+    /// free_body_bytes of each don't count, so that large bodies keep no small one out.
     std::size_t max_total_body_bytes = 256 * 1024 * 1024;
+    std::size_t free_body_bytes = 16 * 1024;
     std::chrono::milliseconds head_timeout{5'000};   // from the first byte of a request, set once
     std::chrono::milliseconds body_timeout{10'000};  // from the end of the head, set once
     std::chrono::milliseconds idle_timeout{60'000};  // between two requests

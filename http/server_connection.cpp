@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <exception>
@@ -79,13 +80,15 @@ public:
     Reservation(const Reservation&) = delete;
     Reservation& operator=(const Reservation&) = delete;
 
-    /// Whether there is room for `bytes` altogether.
+    /// Whether there is room for a body of `bytes`.
     bool grow_to(std::size_t bytes) {
-        if (bytes <= bytes_) return true;
-        const std::size_t more = bytes - bytes_;
-        if (more > shared_.options.max_total_body_bytes - shared_.body_bytes) return false;
+        const ServerOptions& options = shared_.options;
+        const std::size_t counted = bytes - std::min(bytes, options.free_body_bytes);
+        if (counted <= bytes_) return true;
+        const std::size_t more = counted - bytes_;
+        if (more > options.max_total_body_bytes - shared_.body_bytes) return false;
         shared_.body_bytes += more;
-        bytes_ = bytes;
+        bytes_ = counted;
         return true;
     }
 

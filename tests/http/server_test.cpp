@@ -112,6 +112,7 @@ TEST(ServerTest, APathMayHaveALimitOfItsOwn) {
 TEST(ServerTest, TheBodiesOfAllRequestsAreBounded) {
     ServerOptions options;
     options.max_total_body_bytes = 150;
+    options.free_body_bytes = 0;
     Held held;
     LiveServer server(held.handler(), options);
     RawSocket first = server.connect();
@@ -124,9 +125,26 @@ TEST(ServerTest, TheBodiesOfAllRequestsAreBounded) {
     EXPECT_EQ(status_of(first.read_message()), 200);
 }
 
+// Otherwise a few hundred heads that announce a large body would shut everybody out.
+TEST(ServerTest, LargeBodiesThatAreUnderWayKeepNoSmallOneOut) {
+    ServerOptions options;
+    options.max_total_body_bytes = 150;
+    options.free_body_bytes = 50;
+    LiveServer server(echo, options);
+    RawSocket large = server.connect();
+    // The go-ahead says that its room is taken.
+    large.send(with_headers("Expect: 100-continue\r\nContent-Length: 200\r\n"));
+    EXPECT_EQ(status_of(large.read_message()), 100);
+    RawSocket small = server.connect();
+    small.send(post("/a", std::string(50, ' ')));
+    EXPECT_EQ(status_of(small.read_message()), 200);
+    EXPECT_EQ(status_of(server.talk(post("/a", std::string(51, ' ')))), 503);
+}
+
 TEST(ServerTest, RoomForBodiesComesBack) {
     ServerOptions options;
     options.max_total_body_bytes = 150;
+    options.free_body_bytes = 0;
     LiveServer server(echo, options);
     RawSocket socket = server.connect();
     for (int i = 0; i < 5; ++i) {
