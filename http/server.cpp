@@ -111,7 +111,12 @@ void Server::State::accept() {
 }
 
 void Server::State::admit(tcp::socket socket) {
-    const bool has_room = open() < shared->options.max_connections;
+    bool has_room = open() < shared->options.max_connections;
+    // Who is idle loses no more than a connection, so a crowd of them keeps nobody out.
+    if (!has_room && !shared->idle.empty()) {
+        shared->idle.front()->close();
+        has_room = true;
+    }
     if (!has_room && shared->turned_away >= max_turned_away) return;
     auto connection = std::make_shared<ServerConnection>(std::move(socket), shared);
     has_room ? connection->start() : connection->turn_away();

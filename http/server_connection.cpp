@@ -127,6 +127,8 @@ struct ServerConnection::State {
 
     void expire_after(std::chrono::milliseconds timeout) { deadline = Clock::now() + timeout; }
     void never_expire() { deadline = Clock::time_point::max(); }
+    void become_idle();
+    void leave_idle();
     void take_answer(std::uint64_t number, Response response);
     void close();
     std::string_view bytes() const {
@@ -147,7 +149,8 @@ struct ServerConnection::State {
     bool is_expired = false;  // the deadline has passed
     bool is_gone = false;     // the peer closed or the connection broke
     bool is_closed = false;
-    bool counts = true;  // against the cap
+    bool counts = true;                                 // against the cap
+    std::list<ServerConnection*>::iterator idle_place;  // while it is idle
 };
 
 asio::awaitable<void> ServerConnection::State::serve() {
@@ -191,10 +194,10 @@ asio::awaitable<std::optional<Refusal>> ServerConnection::State::read_head(
         if (shared->is_stopping) co_return std::nullopt;
         // A large body's room isn't kept by a connection that only waits.
         if (buffer.capacity() > max_idle_buffer_bytes) buffer.shrink_to_fit();
-        is_idle = true;
+        become_idle();
         expire_after(options.idle_timeout);
         const bool has_begun = co_await read_more(read_bytes);
-        is_idle = false;
+        leave_idle();
         if (!has_begun) co_return std::nullopt;
     }
     // Set once: a peer that sends a byte now and then doesn't get more time.
@@ -321,7 +324,19 @@ void ServerConnection::State::take_answer(std::uint64_t number, Response ready) 
     answered.cancel();
 }
 
+void ServerConnection::State::become_idle() {
+    const auto connection = self.lock();
+    if (!connection || is_closed) return;
+    idle_place = shared->idle.insert(shared->idle.end(), connection.get());
+    is_idle = true;
+}
+
+void ServerConnection::State::leave_idle() {
+    if (std::exchange(is_idle, false)) shared->idle.erase(idle_place);
+}
+
 void ServerConnection::State::close() {
+    leave_idle();
     is_closed = true;
     boost::system::error_code ignored;
     socket.close(ignored);

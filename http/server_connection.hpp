@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <memory>
 #include <unordered_set>
 
@@ -22,6 +23,7 @@ struct ServerShared {
     ServerOptions options;
     Handler handler;
     std::unordered_set<ServerConnection*> connections;  // each keeps itself alive
+    std::list<ServerConnection*> idle;                  // of those, the longest idle first
     std::size_t turned_away = 0;                        // those beyond the cap, among connections
     std::size_t body_bytes = 0;
     bool is_stopping = false;

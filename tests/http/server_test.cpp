@@ -437,19 +437,43 @@ TEST(ServerDeadlineTest, AClientThatDoesNotReadIsClosed) {
 
 // --- the cap and the stop ---
 
-TEST(ServerTest, BeyondTheCapAConnectionIsTurnedAway) {
+TEST(ServerTest, BeyondTheCapTheLongestIdleConnectionMakesRoom) {
     ServerOptions options;
     options.max_connections = 2;
     LiveServer server(echo, options);
     RawSocket first = server.connect();
     RawSocket second = server.connect();
+    for (RawSocket* socket : {&first, &second, &first}) {
+        socket->send(get("/1"));
+        EXPECT_EQ(status_of(socket->read_message()), 200);
+    }
+    RawSocket third = server.connect();
+    third.send(get("/3"));
+    EXPECT_EQ(status_of(third.read_message()), 200);
+    EXPECT_TRUE(second.is_at_end());
     first.send(get("/1"));
-    second.send(get("/2"));
     EXPECT_EQ(status_of(first.read_message()), 200);
-    EXPECT_EQ(status_of(second.read_message()), 200);
+    EXPECT_EQ(server.connections(), 2U);
+}
+
+TEST(ServerTest, BeyondTheCapAConnectionIsTurnedAwayWhenAllAreBusy) {
+    ServerOptions options;
+    options.max_connections = 2;
+    LiveServer server(echo, options);
+    // Both are known to be in a head when the go-aheads of their bodies come.
+    RawSocket first = server.connect();
+    RawSocket second = server.connect();
+    for (RawSocket* socket : {&first, &second}) {
+        socket->send(with_headers("Expect: 100-continue\r\nContent-Length: 2\r\n"));
+        EXPECT_EQ(status_of(socket->read_message()), 100);
+    }
     const std::string refused = server.talk(get("/3"));
     EXPECT_EQ(status_of(refused), 503) << refused;
     EXPECT_TRUE(has(refused, "Retry-After: ")) << refused;
+    for (RawSocket* socket : {&first, &second}) {
+        socket->send("{}");
+        EXPECT_EQ(status_of(socket->read_message()), 200);
+    }
     EXPECT_EQ(server.connections(), 2U);
     first.close();
     while (server.connections() > 1) std::this_thread::yield();
