@@ -89,7 +89,13 @@ void Ledger::decided(const Transaction& transaction, Decision decision) {
     }
 }
 
+void Ledger::rolled_back(const std::string& participant, const std::string& gid) {
+    rolled_back_.emplace(participant, gid);
+}
+
 void Ledger::promised(const std::string& participant, const std::string& gid) {
+    if (rolled_back_.contains({participant, gid}))
+        world_.fail("I8: " + participant + " votes yes to " + gid + ", which it rolled back");
     promises_.emplace(participant, gid);
 }
 

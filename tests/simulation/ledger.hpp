@@ -40,6 +40,8 @@ public:
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
     /// A decision is durable: the log said so, or a start found it there behind its barrier.
     void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
+    /// A participant's word that it rolled back left it: whatever comes later is refused.
+    void rolled_back(const std::string& participant, const std::string& gid);
     /// A participant's yes left it.
     void promised(const std::string& participant, const std::string& gid);
 
@@ -73,7 +75,8 @@ private:
     std::vector<Gid> told_in_order_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;
     std::map<std::pair<std::string, std::string>, Gid> committed_keys_;
-    std::set<std::pair<std::string, std::string>> promises_;  // participant, gid
+    std::set<std::pair<std::string, std::string>> promises_;     // participant, gid
+    std::set<std::pair<std::string, std::string>> rolled_back_;  // likewise
     std::vector<ParticipantNode*> participants_;
     std::uint64_t commits_ = 0;
     std::uint64_t rollbacks_ = 0;

@@ -20,7 +20,7 @@ FOLDERS = ["http", "wal", "recovery", "coordinator", "participants", "tests"]
 MUTANTS = {
     "a commit is not synced": ("wal/environment.cpp", "MDB_NOTLS | (options", "MDB_NOTLS | MDB_NOSYNC | (options"),
     "no barrier at a start": ("wal/store.cpp", "    batch.commit();\n    crash_point(\"after-barrier\");",
-                              "    crash_point(\"after-barrier\");"),
+                              "    if (is_new) batch.commit();\n    crash_point(\"after-barrier\");"),
     "goes on after a failed commit": ("wal/writer.cpp", "        fail(error.what());\n    }\n    jobs_ +=",
                                       "    }\n    jobs_ +="),
     "a start leaves no trace in unfinished": ("wal/log.cpp", "unit.put(tables_.unfinished, gid, seal(gid, key));",
@@ -60,8 +60,9 @@ MUTANTS = {
     "an unclear answer ends the asking": ("coordinator/lanes.cpp",
                                           "return schedule_.unclear(call, around_.now(), answer.is_to_go_alone);",
                                           "return schedule_.settled(call);"),
-    "503 is an acknowledgement": ("coordinator/messages.cpp", "if (status == 200) return read_success",
-                                  "if (status == 200 || status == 503) return read_success"),
+    "an answer to somebody else counts": ("coordinator/messages.cpp",
+                                          "return body.is_object() && text_in(body, \"gid\") == subject.gid &&\n           text_in(body, \"branch_id\") == subject.branch_id;",
+                                          "return body.is_object() && text_in(body, \"branch_id\") == subject.branch_id;"),
     "the probe's alarm rings in the past": ("recovery/lane.hpp", "!is_probing_ && (has_ready() || has_waiting())",
                                             "!is_probing_ && size() > 0"),
     "no tombstone": ("participants/branches.cpp", "    finish(turn, tombstone, tombstone.state);\n", ""),
@@ -93,7 +94,8 @@ ALSO = {
                                      ("participants/request_queue.cpp",
                                       "        if (*is_damaged)\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
                                       "        if (*is_damaged || written != wal::Written::durable) then(Fate::damaged);")],
-    "a commit deducts twice": [],
+    # Lanes drop what is no longer wanted; without both, a vote after the deadline counts.
+    "a late vote counts": [("coordinator/lanes.cpp", "            if (was_wanted[i])\n", "            if (was_wanted[i] || true)\n")],
 }
 
 

@@ -34,13 +34,16 @@ std::vector<std::string_view> gids_in(std::string_view body) {
     return gids;
 }
 
-/// Whether the i-th answer is a yes: members are sorted, so its vote comes after its gid.
-bool votes_yes(std::string_view body, const std::vector<std::string_view>& gids, std::size_t i) {
+/// Whether the i-th answer has this member: members are sorted, so it comes after the gid.
+bool says(std::string_view body,
+          const std::vector<std::string_view>& gids,
+          std::size_t i,
+          std::string_view member) {
     const auto from = static_cast<std::size_t>(gids[i].data() - body.data());
     const std::size_t to = i + 1 < gids.size()
                                ? static_cast<std::size_t>(gids[i + 1].data() - body.data())
                                : body.size();
-    return body.substr(from, to - from).find(R"("vote":"prepared")") != std::string_view::npos;
+    return body.substr(from, to - from).find(member) != std::string_view::npos;
 }
 
 }  // namespace
@@ -133,13 +136,16 @@ void ParticipantNode::watch_answer(const http::Request& request, const http::Res
     const std::vector<std::string_view> sent = gids_in(request.body);
     const std::vector<std::string_view> answered = gids_in(response.body);
     for (std::size_t i = 0; i < sent.size(); ++i) {
-        if (is_commit || request.path.ends_with("/rollback"))
-            ledger_.told(
-                *coordinator::parse_gid(sent[i]),
-                is_commit ? coordinator::Decision::commit : coordinator::Decision::rollback,
-                name);
-        else if (i < answered.size() && votes_yes(response.body, answered, i))
-            ledger_.promised(name, std::string(sent[i]));
+        const std::string gid(sent[i]);
+        const bool is_answered = i < answered.size();
+        if (is_prepare && is_answered && says(response.body, answered, i, R"("vote":"prepared")"))
+            ledger_.promised(name, gid);
+        if (is_prepare) continue;
+        ledger_.told(*coordinator::parse_gid(gid),
+                     is_commit ? coordinator::Decision::commit : coordinator::Decision::rollback,
+                     name);
+        if (is_answered && says(response.body, answered, i, R"("state":"rolled_back")"))
+            ledger_.rolled_back(name, gid);
     }
 }
 

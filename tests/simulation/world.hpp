@@ -143,6 +143,7 @@ private:
     std::vector<std::string> trace_;
     std::vector<Node*> nodes_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> queue_;
+    http::Response stray_{.status = 200, .body = "{}"};  // what was once answered to somebody
     Microseconds cut_until_ = 0;  // a partition: `cut_` neither hears nor is heard
     const Node* cut_ = nullptr;
 };
