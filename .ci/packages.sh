@@ -2,8 +2,8 @@
 
 packages=(g++ cmake ninja-build ccache libboost1.81-dev nlohmann-json3-dev liblmdb-dev libspdlog-dev
           libgtest-dev libcli11-dev libssl-dev curl jq python3)
-# What ./test.sh needs beside them: clang for the fuzz targets.
-test_packages=(clang-16 libclang-rt-16-dev)
+# What ./test.sh needs beside them: clang for the fuzz targets, spin for the model.
+test_packages=(clang-16 libclang-rt-16-dev spin)
 
 say() {
     if [ -t 2 ]; then printf '\n\033[1m== %s\033[0m\n' "$*" >&2; else printf '\n== %s\n' "$*" >&2; fi
