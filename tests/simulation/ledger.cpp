@@ -159,6 +159,8 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
         check_branches(*participant);
         if (std::string fault = participant->fault_in_books(); !fault.empty())
             world_.fail(participant->name + ": " + fault);
+        if (participant->held() != 0)
+            world_.fail(participant->name + " still holds something for nobody");
         if (participant->in_doubt() != 0)
             world_.fail(participant->name + " is in doubt at the end");
     }

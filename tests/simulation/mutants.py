@@ -69,12 +69,9 @@ MUTANTS = {
     "prepares what was rolled back": ("participants/branches.cpp",
                                       "    if (branch.state == BranchState::rolled_back || branch.state == BranchState::compensated)\n        return {already(branch.state)};",
                                       "    if (branch.state == BranchState::rolled_back) return begin(turn);"),
-    "acknowledges a commit of the unknown": ("participants/branches.cpp",
-                                             "return {refuse(404, \"never_prepared\", \"no such branch was prepared here\")};",
-                                             "{ Branch made{.state = BranchState::committed}; return {ended(made)}; }"),
     "a pending answer is taken for rollback": ("participants/inquirer.cpp",
                                                "decision == \"commit\" || decision == \"rollback\";", "!decision.empty();"),
-    "no inquiry": ("participants/inquirer.cpp", "            if (may_ask(item)) ask(item);", ""),
+    "no inquiry and no sweep": ("participants/inquirer.cpp", "            if (may_ask(item)) ask(item);", ""),
     "answers before it is durable": ("participants/request_queue.cpp",
                                      "            work(unit);\n", "            work(unit);\n            if (then_early) then_early(Fate::durable);\n"),
     "a rollback keeps the hold": ("participants/credit/credit_resource.cpp",
@@ -94,6 +91,8 @@ ALSO = {
                                      ("participants/request_queue.cpp",
                                       "        if (*is_damaged)\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
                                       "        if (*is_damaged || written != wal::Written::durable) then(Fate::damaged);")],
+    "no inquiry and no sweep": [("coordinator/lanes.cpp",
+                                 "            shared_->hooks.found_in_doubt({name_, item[\"gid\"], item[\"branch_id\"]});\n", "")],
     # Lanes drop what is no longer wanted; without both, a vote after the deadline counts.
     "a late vote counts": [("coordinator/lanes.cpp", "            if (was_wanted[i])\n", "            if (was_wanted[i] || true)\n")],
 }

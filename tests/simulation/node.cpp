@@ -79,6 +79,13 @@ void Node::start() {
             end_soon(wal::store_failed_exit_code, error.what());
         }
     });
+    if (std::exchange(had_disk_fault_, false) && is_up_) lose_power_soon();
+}
+
+/// What a start read after a failed commit may not be on the disk: this is when it shows.
+void Node::lose_power_soon() {
+    if (!world.strikes(Fault::power_loss)) return;
+    world.at(world.now() + world.chance.between(0, 100'000), this, [this] { crash(true); });
 }
 
 void Node::run(const std::function<void()>& function) {
@@ -138,6 +145,7 @@ bool Node::is_target(std::string_view point) {
 void Node::end_soon(int exit_code, const std::string& why) {
     world.note(name + " ends itself with " + std::to_string(exit_code) + ": " + why);
     is_ending_ = true;
+    had_disk_fault_ = exit_code == wal::store_failed_exit_code;
 }
 
 void Node::pass_crash_point(std::string_view point) {

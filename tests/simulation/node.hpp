@@ -55,10 +55,12 @@ protected:
 private:
     void restart_later();
     bool is_target(std::string_view point);
+    void lose_power_soon();
     void arm_commit();
 
     bool is_up_ = false;
     bool is_ending_ = false;
+    bool had_disk_fault_ = false;  // its last life ended so
     bool is_commit_armed_ = false;
     std::uint64_t life_ = 0;
 };

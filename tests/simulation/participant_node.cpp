@@ -202,6 +202,15 @@ std::string CreditNode::fault_in_books() {
     return {};
 }
 
+std::int64_t CreditNode::held() {
+    const wal::Snapshot reader = store()->snapshot();
+    std::int64_t frozen = 0;
+    for (int user = 0; user < world.plan.users; ++user)
+        frozen +=
+            resource_->accounts().find(reader, {"u" + std::to_string(user), "points"})->frozen;
+    return frozen;
+}
+
 // --- coupon ---
 
 std::vector<std::string> CouponNode::resource_tables() const { return coupon::Stock::tables(); }
@@ -228,6 +237,10 @@ std::string CouponNode::fault_in_books() {
     if (spring.issued != issued) return "the count of issued coupons is wrong";
     if (spring.available() < 0) return "more coupons than stock";
     return {};
+}
+
+std::int64_t CouponNode::held() {
+    return resource_->stock().find(store()->snapshot(), "spring")->reserved;
 }
 
 }  // namespace twophase::simulation

@@ -38,6 +38,8 @@ public:
     std::size_t in_doubt();
     /// What the books say wrongly, or nothing. Looks at everything.
     virtual std::string fault_in_books() = 0;
+    /// Credits frozen, or coupons reserved: for branches in doubt alone.
+    virtual std::int64_t held() = 0;
 
 protected:
     virtual std::vector<std::string> resource_tables() const = 0;
@@ -67,6 +69,7 @@ public:
     CreditNode(World& the_world, Ledger& ledger, const std::string& where)
         : ParticipantNode(the_world, ledger, "credit", where) {}
     std::string fault_in_books() override;
+    std::int64_t held() override;
 
 private:
     std::vector<std::string> resource_tables() const override;
@@ -80,6 +83,7 @@ public:
     CouponNode(World& the_world, Ledger& ledger, const std::string& where)
         : ParticipantNode(the_world, ledger, "coupon", where) {}
     std::string fault_in_books() override;
+    std::int64_t held() override;
 
 private:
     std::vector<std::string> resource_tables() const override;
