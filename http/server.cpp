@@ -112,9 +112,9 @@ void Server::State::accept() {
 
 void Server::State::admit(tcp::socket socket) {
     bool has_room = open() < shared->options.max_connections;
-    // Who is idle loses no more than a connection, so a crowd of them keeps nobody out.
-    if (!has_room && !shared->idle.empty()) {
-        shared->idle.front()->close();
+    // Who lets us wait for a request makes room: a crowd that asks for nothing keeps nobody out.
+    if (!has_room && !shared->awaited.empty()) {
+        shared->awaited.front()->close();
         has_room = true;
     }
     if (!has_room && shared->turned_away >= max_turned_away) return;

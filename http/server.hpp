@@ -19,7 +19,8 @@ namespace twophase::http {
 struct ServerOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;  // 0: the kernel chooses
-    /// Beyond it the longest idle connection is closed; when none is idle, the new one gets 503.
+    /// Beyond it the connection whose next request has been awaited longest is closed; when all
+    /// have a whole request under way, the new one gets 503.
     std::size_t max_connections = 10'000;
     std::size_t max_head_bytes = 8 * 1024;
     std::size_t max_headers = 64;

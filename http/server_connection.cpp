@@ -127,8 +127,8 @@ struct ServerConnection::State {
 
     void expire_after(std::chrono::milliseconds timeout) { deadline = Clock::now() + timeout; }
     void never_expire() { deadline = Clock::time_point::max(); }
-    void become_idle();
-    void leave_idle();
+    void begin_waiting();
+    void end_waiting();
     void take_answer(std::uint64_t number, Response response);
     void close();
     std::string_view bytes() const {
@@ -149,8 +149,9 @@ struct ServerConnection::State {
     bool is_expired = false;  // the deadline has passed
     bool is_gone = false;     // the peer closed or the connection broke
     bool is_closed = false;
-    bool counts = true;                                 // against the cap
-    std::list<ServerConnection*>::iterator idle_place;  // while it is idle
+    bool is_awaited = false;
+    bool counts = true;                            // against the cap
+    std::list<ServerConnection*>::iterator place;  // among those awaited
 };
 
 asio::awaitable<void> ServerConnection::State::serve() {
@@ -173,6 +174,7 @@ asio::awaitable<bool> ServerConnection::State::serve_one() {
     std::optional<RequestHead> head;
     std::optional<Refusal> refusal = co_await read_head(head);
     if (head && !refusal) refusal = co_await read_body(*head, reserved);
+    end_waiting();
     if (is_closed || (!head && !refusal) || (is_gone && !refusal)) co_return false;
     const bool is_head_only = head && head->request.method == "HEAD";
     // What follows a refused request can't be trusted to begin where we think.
@@ -194,12 +196,14 @@ asio::awaitable<std::optional<Refusal>> ServerConnection::State::read_head(
         if (shared->is_stopping) co_return std::nullopt;
         // A large body's room isn't kept by a connection that only waits.
         if (buffer.capacity() > max_idle_buffer_bytes) buffer.shrink_to_fit();
-        become_idle();
+        is_idle = true;
+        begin_waiting();
         expire_after(options.idle_timeout);
         const bool has_begun = co_await read_more(read_bytes);
-        leave_idle();
+        is_idle = false;
         if (!has_begun) co_return std::nullopt;
     }
+    begin_waiting();
     // Set once: a peer that sends a byte now and then doesn't get more time.
     expire_after(options.head_timeout);
     HeadScanner scanner(options.max_head_bytes, options.max_headers);
@@ -324,19 +328,22 @@ void ServerConnection::State::take_answer(std::uint64_t number, Response ready) 
     answered.cancel();
 }
 
-void ServerConnection::State::become_idle() {
+// For a request, or for the rest of one, since now.
+void ServerConnection::State::begin_waiting() {
+    auto& awaited = shared->awaited;
+    if (is_awaited) return awaited.splice(awaited.end(), awaited, place);
     const auto connection = self.lock();
     if (!connection || is_closed) return;
-    idle_place = shared->idle.insert(shared->idle.end(), connection.get());
-    is_idle = true;
+    place = awaited.insert(awaited.end(), connection.get());
+    is_awaited = true;
 }
 
-void ServerConnection::State::leave_idle() {
-    if (std::exchange(is_idle, false)) shared->idle.erase(idle_place);
+void ServerConnection::State::end_waiting() {
+    if (std::exchange(is_awaited, false)) shared->awaited.erase(place);
 }
 
 void ServerConnection::State::close() {
-    leave_idle();
+    end_waiting();
     is_closed = true;
     boost::system::error_code ignored;
     socket.close(ignored);

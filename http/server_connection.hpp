@@ -23,8 +23,9 @@ struct ServerShared {
     ServerOptions options;
     Handler handler;
     std::unordered_set<ServerConnection*> connections;  // each keeps itself alive
-    std::list<ServerConnection*> idle;                  // of those, the longest idle first
-    std::size_t turned_away = 0;                        // those beyond the cap, among connections
+    /// Of those, the ones whose next request is awaited or not whole yet, by since when.
+    std::list<ServerConnection*> awaited;
+    std::size_t turned_away = 0;  // those beyond the cap, among connections
     std::size_t body_bytes = 0;
     bool is_stopping = false;
     std::function<void()> on_closed;  // after a connection has left `connections`

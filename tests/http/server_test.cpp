@@ -437,49 +437,57 @@ TEST(ServerDeadlineTest, AClientThatDoesNotReadIsClosed) {
 
 // --- the cap and the stop ---
 
-TEST(ServerTest, BeyondTheCapTheLongestIdleConnectionMakesRoom) {
+// A head whose go-ahead has come back: the server is known to wait for the body.
+void begin_body(RawSocket& socket) {
+    socket.send(with_headers("Expect: 100-continue\r\nContent-Length: 2\r\n"));
+    EXPECT_EQ(status_of(socket.read_message()), 100);
+}
+
+TEST(ServerTest, AtTheCapWhoWasAwaitedLongestMakesRoom) {
     ServerOptions options;
     options.max_connections = 2;
     LiveServer server(echo, options);
-    RawSocket first = server.connect();
-    RawSocket second = server.connect();
-    for (RawSocket* socket : {&first, &second, &first}) {
-        socket->send(get("/1"));
-        EXPECT_EQ(status_of(socket->read_message()), 200);
-    }
+    RawSocket idle = server.connect();
+    idle.send(get("/1"));
+    EXPECT_EQ(status_of(idle.read_message()), 200);
+    RawSocket halfway = server.connect();
+    begin_body(halfway);
     RawSocket third = server.connect();
     third.send(get("/3"));
     EXPECT_EQ(status_of(third.read_message()), 200);
-    EXPECT_TRUE(second.is_at_end());
-    first.send(get("/1"));
-    EXPECT_EQ(status_of(first.read_message()), 200);
+    EXPECT_TRUE(idle.is_at_end());
+    RawSocket fourth = server.connect();
+    fourth.send(get("/4"));
+    EXPECT_EQ(status_of(fourth.read_message()), 200);
+    EXPECT_TRUE(halfway.is_at_end());
+    third.send(get("/3"));
+    EXPECT_EQ(status_of(third.read_message()), 200);
     EXPECT_EQ(server.connections(), 2U);
 }
 
-TEST(ServerTest, BeyondTheCapAConnectionIsTurnedAwayWhenAllAreBusy) {
+TEST(ServerTest, AtTheCapANewConnectionIsTurnedAwayWhenAllAreAtWork) {
+    Held held[2];
     ServerOptions options;
     options.max_connections = 2;
-    LiveServer server(echo, options);
-    // Both are known to be in a head when the go-aheads of their bodies come.
+    LiveServer server(
+        [first = held[0].handler(), second = held[1].handler()](Request request, Respond respond) {
+            (request.path == "/1" ? first : second)(std::move(request), std::move(respond));
+        },
+        options);
     RawSocket first = server.connect();
     RawSocket second = server.connect();
-    for (RawSocket* socket : {&first, &second}) {
-        socket->send(with_headers("Expect: 100-continue\r\nContent-Length: 2\r\n"));
-        EXPECT_EQ(status_of(socket->read_message()), 100);
-    }
+    first.send(get("/1"));
+    second.send(get("/2"));
+    for (Held& one : held) one.wait();
     const std::string refused = server.talk(get("/3"));
     EXPECT_EQ(status_of(refused), 503) << refused;
     EXPECT_TRUE(has(refused, "Retry-After: ")) << refused;
-    for (RawSocket* socket : {&first, &second}) {
-        socket->send("{}");
-        EXPECT_EQ(status_of(socket->read_message()), 200);
-    }
     EXPECT_EQ(server.connections(), 2U);
-    first.close();
-    while (server.connections() > 1) std::this_thread::yield();
-    RawSocket third = server.connect();
-    third.send(get("/3"));
-    EXPECT_EQ(status_of(third.read_message()), 200);
+    server.loop().run([&] {
+        for (Held& one : held) one.answer({});
+    });
+    EXPECT_EQ(status_of(first.read_message()), 200);
+    EXPECT_EQ(status_of(second.read_message()), 200);
 }
 
 TEST(ServerStopTest, ARequestUnderWayIsAnsweredAndIdleConnectionsAreClosed) {
