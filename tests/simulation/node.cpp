@@ -119,8 +119,10 @@ void Node::crash(bool power) {
 }
 
 void Node::restart_later() {
-    Microseconds when =
-        world.now() + (world.is_faulty ? world.chance.between(1'000, 8'000'000) : 1'000);
+    // Half of those that ended themselves are back at once, as a supervisor would have it.
+    const bool at_once = had_disk_fault_ && world.is_faulty && world.chance.once_in(2);
+    const Microseconds most = !world.is_faulty || at_once ? 20'000 : 8'000'000;
+    Microseconds when = world.now() + world.chance.between(1'000, most);
     if (world.targets) {
         // Each has its time, a while after the first crashes; who dies later is back soon.
         constexpr Microseconds first = 8'000'000;
