@@ -158,8 +158,8 @@ def try_out(name, seeds, minutes):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=3000)
-    options.add_argument("--minutes", type=float, default=3)
+    options.add_argument("--seeds", type=int, default=20000)
+    options.add_argument("--minutes", type=float, default=5)
     options.add_argument("--only", help="mutants whose name holds this")
     options.add_argument("--json", action="store_true", help="one object on the last line")
     chosen = options.parse_args()
