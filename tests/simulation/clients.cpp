@@ -115,7 +115,12 @@ void Client::submit_to(Service& service) {
 }
 
 void Client::wait_for(Service& service, const Gid& gid) {
-    if (is_start_awaited_ && service.has_reached(gid, Milestone::started)) ledger_.tell_gid(gid);
+    if (is_start_awaited_ && service.has_reached(gid, Milestone::started))
+        ledger_.told_gid(gid);
+    else if (is_start_awaited_)
+        service.wait(gid, Milestone::started, [this, gid](Milestone reached) {
+            if (reached != Milestone::failed) ledger_.told_gid(gid);
+        });
     const Milestone milestone =
         world_.chance.once_in(2) ? Milestone::completed : Milestone::decided;
     if (service.has_reached(gid, milestone)) return heard(gid, milestone);

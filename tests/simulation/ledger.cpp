@@ -118,6 +118,7 @@ void Ledger::check_promises(ParticipantNode& participant) {
 }
 
 void Ledger::check_remembered(const Service& service, std::size_t latest) {
+    check_gids(service, latest);
     const std::size_t from = told_in_order_.size() - std::min(latest, told_in_order_.size());
     for (std::size_t i = from; i < told_in_order_.size(); ++i) {
         const Gid& gid = told_in_order_[i];
@@ -131,6 +132,14 @@ void Ledger::check_remembered(const Service& service, std::size_t latest) {
         if (!stored && decision == Decision::commit && world_.now() < Microseconds{3'600'000'000})
             world_.fail("the commit of " + to_text(gid) + " is lost");
     }
+}
+
+void Ledger::check_gids(const Service& service, std::size_t latest) {
+    if (world_.now() >= Microseconds{3'600'000'000}) return;  // some may be forgotten by now
+    const std::size_t from = gids_told_.size() - std::min(latest, gids_told_.size());
+    for (std::size_t i = from; i < gids_told_.size(); ++i)
+        if (!service.log().read(gids_told_[i]))
+            world_.fail(to_text(gids_told_[i]) + " was told to a client and is unknown");
 }
 
 void Ledger::check_branches(ParticipantNode& participant) {

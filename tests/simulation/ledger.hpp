@@ -30,11 +30,11 @@ public:
         std::int64_t amount = 0;
         coordinator::BusinessKey key;
         bool is_heuristic = false;  // a person ended a branch of it by hand
-        bool is_gid_told = false;
     };
 
     void submitted(const coordinator::Gid& gid, Exchange exchange);
-    void tell_gid(const coordinator::Gid& gid) { exchanges_.at(gid).is_gid_told = true; }
+    /// A client may have been told the gid before any outcome: it is never unknown again.
+    void told_gid(const coordinator::Gid& gid) { gids_told_.push_back(gid); }
     void ended_by_hand(const coordinator::Gid& gid) { exchanges_.at(gid).is_heuristic = true; }
     /// Somebody was told a decision, or is about to act on one.
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
@@ -66,6 +66,7 @@ public:
 private:
     using Gid = coordinator::Gid;
     using Decision = coordinator::Decision;
+    void check_gids(const coordinator::Service& service, std::size_t latest);
     void check_branches(ParticipantNode& participant);
 
     World& world_;
@@ -73,6 +74,7 @@ private:
     std::unordered_map<Gid, Exchange, coordinator::GidHash> exchanges_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> told_;
     std::vector<Gid> told_in_order_;
+    std::vector<Gid> gids_told_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;
     std::map<std::pair<std::string, std::string>, Gid> committed_keys_;
     std::set<std::pair<std::string, std::string>> promises_;     // participant, gid

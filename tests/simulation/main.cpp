@@ -22,7 +22,6 @@ struct Options {
     double minutes = 0;
     std::uint64_t replay = 0;
     std::uint64_t least = 0;  // how often each fault and crash point must have struck
-    std::string json;
 };
 
 struct Totals {

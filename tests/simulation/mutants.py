@@ -34,6 +34,8 @@ MUTANTS = {
     "the client is told before it is durable": ("coordinator/protocol/protocol.cpp",
                                                 "    // Rollback is presumed, so telling it early",
                                                 "    effects.push_back(Tell{t.started().gid, Milestone::decided});\n    // Rollback is presumed, so telling it early"),
+    "a gid is told before its start is durable": ("coordinator/service.cpp",
+                                                  "return t->folded.is_started;", "return true;"),
     "a late vote counts": ("coordinator/protocol/protocol.cpp",
                            "return t->phase == Phase::preparing ? t : nullptr;", "return t;"),
     "a refusal is a yes": ("coordinator/protocol/protocol.cpp",
