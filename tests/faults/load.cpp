@@ -118,6 +118,7 @@ void Load::note(const std::string& business_id, const http::Response& response) 
     exchange.gids.insert(json["gid"].get<std::string>());
     if (json["decision"].is_string()) exchange.told.insert(json["decision"].get<std::string>());
     exchange.is_over = response.status == 200 || response.status == 409;
+    if (options_.told) options_.told(exchange, json["gid"].get<std::string>());
 }
 
 }  // namespace twophase::faults

@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -31,6 +32,8 @@ struct LoadOptions {
     std::size_t most_exchanges = 100'000;
     std::string prefix = "x";
     std::vector<Exchange> repeat;  // when given: these once more, instead of new ones
+    /// Hears of every answer that names a transaction, before anything else is done about it.
+    std::function<void(const Exchange& exchange, const std::string& gid)> told = {};
 };
 
 /// Runs on a thread of its own between start() and stop().
