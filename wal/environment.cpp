@@ -68,7 +68,6 @@ bool StoreError::is_full() const { return code_ == MDB_MAP_FULL; }
 
 Environment::Environment(const Options& options) {
     const auto data = options.directory / "data.mdb";
-    const bool is_new = !std::filesystem::exists(data);
     check(mdb_env_create(&env_), "create an environment");
     try {
         check(mdb_env_set_mapsize(env_, options.map_bytes), "set the map size");
@@ -78,8 +77,9 @@ Environment::Environment(const Options& options) {
         const unsigned flags = MDB_NOTLS | (options.read_only ? MDB_RDONLY : 0U);
         const int code = mdb_env_open(env_, options.directory.c_str(), flags, owner_only);
         if (code != MDB_SUCCESS) throw StoreError(code, "open " + data.string());
-        if (is_new) {
-            // LMDB syncs neither the file's name nor the directory's.
+        if (!options.read_only) {
+            // LMDB syncs neither the file's name nor the directory's. An existing file is no proof
+            // that its names were synced: whoever made it may have been killed in between.
             if (::fsync(file_of(env_)) != 0) throw StoreError(errno, "sync " + data.string());
             sync_directory(options.directory);
             sync_directory(parent_of(options.directory));
