@@ -37,21 +37,23 @@ std::vector<std::string> with(std::vector<std::string> first,
     return first;
 }
 
-std::vector<std::string> coordinator_arguments(const fs::path& folder) {
+std::vector<std::string> coordinator_arguments(const fs::path& folder, const std::string& ending) {
     const auto participant = [&](const char* name) {
-        return Json{
-            {"endpoint",
-             "file:" + (folder / (std::string(name) + ".address")).string() + "#/v1/branches"},
-            {"batch", true}};
+        return Json{{"endpoint", "file:" + (folder / (name + ending)).string() + "#/v1/branches"},
+                    {"batch", true}};
     };
     const Json participants{{"credit", participant("credit-participant")},
                             {"coupon", participant("coupon-participant")}};
     return {"--participants", participants.dump(), "--backups", (folder / "backups").string()};
 }
 
-std::vector<std::string> participant_arguments(const fs::path& folder) {
-    const Json coordinators{{"main", "file:" + (folder / "coordinator.address").string() + "#"}};
+std::vector<std::string> participant_arguments(const fs::path& folder, const std::string& ending) {
+    const Json coordinators{{"main", "file:" + (folder / ("coordinator" + ending)).string() + "#"}};
     return {"--coordinators", coordinators.dump()};
+}
+
+const char* ending_of(const FleetOptions& options) {
+    return options.is_proxied ? ".proxy" : ".address";
 }
 
 }  // namespace
@@ -85,10 +87,17 @@ void Program::start(const std::string& crash_at) {
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     std::string crash = "TWOPHASE_CRASH_AT=" + crash_at;
+    const auto is_replaced = [this](std::string_view variable) {
+        return variable.starts_with("TWOPHASE_") ||
+               environment_.contains(std::string(variable.substr(0, variable.find('='))));
+    };
     std::vector<char*> env;
     for (char** each = environ; *each != nullptr; ++each)
-        if (std::string_view(*each).find("TWOPHASE_") != 0) env.push_back(*each);
+        if (!is_replaced(*each)) env.push_back(*each);
     if (!crash_at.empty()) env.push_back(crash.data());
+    std::vector<std::string> own;
+    for (const auto& [name, value] : environment_) own.push_back(name + "=" + value);
+    for (std::string& variable : own) env.push_back(variable.data());
     env.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -121,6 +130,12 @@ std::optional<Ending> Program::reap(bool wait) {
     return Ending{.exit_code = WEXITSTATUS(status)};
 }
 
+void Program::signal(int number) const { ::kill(pid_, number); }
+
+void Program::set_environment(const std::string& name, const std::string& value) {
+    environment_[name] = value;
+}
+
 void Program::kill() {
     ::kill(pid_, SIGKILL);
     reap(true);
@@ -148,6 +163,22 @@ std::string Program::log_tail() const {
     return text.size() > most ? text.substr(text.size() - most) : text;
 }
 
+FleetOptions quick(std::chrono::milliseconds vote_timeout, std::chrono::milliseconds call_timeout) {
+    return {.coordinator = {"--vote-timeout-ms",
+                            std::to_string(vote_timeout.count()),
+                            "--call-timeout-ms",
+                            std::to_string(call_timeout.count()),
+                            "--retry-first-ms",
+                            "20",
+                            "--retry-most-ms",
+                            "100",
+                            "--probe-most-ms",
+                            "50",
+                            "--sweep-interval-ms",
+                            "100"},
+            .participants = {"--inquire-after-ms", "100"}};
+}
+
 fs::path Fleet::make_folder() {
     std::string name = (fs::temp_directory_path() / "twophase-faults-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
@@ -157,11 +188,15 @@ fs::path Fleet::make_folder() {
 Fleet::Fleet(const FleetOptions& options) : Fleet(options, make_folder()) {}
 
 Fleet::Fleet(const FleetOptions& options, fs::path folder)
-    : coordinator("coordinator", folder, with(coordinator_arguments(folder), options.coordinator)),
-      credit(
-          "credit-participant", folder, with(participant_arguments(folder), options.participants)),
-      coupon(
-          "coupon-participant", folder, with(participant_arguments(folder), options.participants)),
+    : coordinator("coordinator",
+                  folder,
+                  with(coordinator_arguments(folder, ending_of(options)), options.coordinator)),
+      credit("credit-participant",
+             folder,
+             with(participant_arguments(folder, ending_of(options)), options.participants)),
+      coupon("coupon-participant",
+             folder,
+             with(participant_arguments(folder, ending_of(options)), options.participants)),
       folder_(std::move(folder)) {}
 
 Fleet::~Fleet() {

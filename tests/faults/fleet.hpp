@@ -5,12 +5,14 @@
 #include "http/json.hpp"
 #include "http/message.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <unistd.h>
 #include <vector>
 
 namespace twophase::faults {
@@ -43,6 +45,10 @@ public:
     /// Waits up to `limit` for it to end by itself.
     std::optional<Ending> wait_end(std::chrono::milliseconds limit);
     bool is_running() const { return pid_ > 0; }
+    /// Sends a signal, such as SIGSTOP.
+    void signal(int number) const;
+    /// A variable of the environment, for every start from now on.
+    void set_environment(const std::string& name, const std::string& value);
 
     std::filesystem::path address_file() const;
     /// "file:…#" + base, to be read anew for every connection.
@@ -56,13 +62,19 @@ private:
     std::string name_;
     std::filesystem::path folder_;
     std::vector<std::string> arguments_;
+    std::map<std::string, std::string> environment_;
     pid_t pid_ = -1;
 };
 
 struct FleetOptions {
     std::vector<std::string> coordinator;  // more flags
     std::vector<std::string> participants;
+    bool is_proxied = false;  // they look for each other at NAME.proxy, where a Proxy listens
 };
+
+/// Short waits, so that a fault is over in tenths of a second; the rules are the defaults'.
+FleetOptions quick(std::chrono::milliseconds vote_timeout = std::chrono::seconds(1),
+                   std::chrono::milliseconds call_timeout = std::chrono::milliseconds(300));
 
 class Fleet {
 public:
@@ -106,9 +118,9 @@ std::optional<http::Response> try_ask(const Program& program,
 template <class Claim>
 bool eventually(std::chrono::milliseconds limit, const Claim& claim) {
     const auto end = std::chrono::steady_clock::now() + limit;
-    while (!claim()) {
+    for (unsigned pause = 1'000; !claim(); pause = std::min(2 * pause, 20'000U)) {
         if (std::chrono::steady_clock::now() > end) return false;
-        ::usleep(20'000);
+        ::usleep(pause);
     }
     return true;
 }

@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto call_limit = 30s;
-constexpr auto pause_after_a_failure = 100ms;
 
 }  // namespace
 
@@ -41,11 +40,15 @@ void Load::start() {
     thread_ = std::thread([this] { io_.run(); });
 }
 
-bool Load::finish(std::chrono::milliseconds limit) {
+void Load::begin_no_more() {
     boost::asio::post(io_, [this] {
         is_ending_ = options_.repeat.empty();
         all_over_ = over_ == begun_ && (is_ending_ || begun_ == most());
     });
+}
+
+bool Load::finish(std::chrono::milliseconds limit) {
+    begin_no_more();
     const bool is_finished = eventually(limit, [&] { return all_over_.load(); });
     io_.stop();
     thread_.join();
@@ -104,7 +107,7 @@ void Load::send(const std::string& business_id) {
 }
 
 void Load::send_later(const std::string& business_id) {
-    auto timer = std::make_shared<boost::asio::steady_timer>(io_, pause_after_a_failure);
+    auto timer = std::make_shared<boost::asio::steady_timer>(io_, options_.pause);
     timer->async_wait([this, business_id, timer](boost::system::error_code) { send(business_id); });
 }
 

@@ -31,7 +31,8 @@ struct LoadOptions {
     std::size_t clients = 128;
     std::size_t most_exchanges = 100'000;
     std::string prefix = "x";
-    std::vector<Exchange> repeat;  // when given: these once more, instead of new ones
+    std::chrono::milliseconds pause{100};  // after a failure
+    std::vector<Exchange> repeat;          // when given: these once more, instead of new ones
     /// Hears of every answer that names a transaction, before anything else is done about it.
     std::function<void(const Exchange& exchange, const std::string& gid)> told = {};
 };
@@ -43,6 +44,10 @@ public:
     ~Load();
 
     void start();
+    /// No new exchanges from now on.
+    void begin_no_more();
+    /// Every exchange that began was told its outcome, and none will begin.
+    bool is_over() const { return all_over_; }
     /// No new exchanges; each that began is asked for until its outcome is told, up to `limit`.
     /// True when all are told.
     bool finish(std::chrono::milliseconds limit);
