@@ -51,7 +51,9 @@ public:
     }
     MetaPage meta_at(std::uint64_t offset) const {
         MetaPage meta{};  // stays zero, and so is refused, where the file ends early
-        (void)!::pread(file_, &meta, sizeof meta, static_cast<off_t>(offset));
+        // A disk that can't be read now is not a damaged store: nobody should restore a backup.
+        if (::pread(file_, &meta, sizeof meta, static_cast<off_t>(offset)) < 0)
+            throw StoreError(errno, "read the data file");
         return meta;
     }
 
