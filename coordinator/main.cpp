@@ -135,6 +135,9 @@ int run(int argc, const char* const* argv) {
     }
     try {
         return program->run();
+    } catch (const wal::StoreError& e) {
+        // Reading can meet a failed commit before the writer has ended the process for it.
+        end_now(exit_store, std::string("the log failed: ") + e.what());
     } catch (const std::exception& e) {
         end_now(exit_broken, std::string("broken invariant: ") + e.what());
     }

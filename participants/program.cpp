@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 #include <string_view>
@@ -280,7 +281,14 @@ int serve(Kind& kind, Config config) {
         spdlog::critical("{}", error.what());
         return bad_configuration;
     }
-    io.run();
+    try {
+        io.run();
+    } catch (const wal::StoreError& error) {
+        // Reading can meet a failed commit before the writer has ended the process for it.
+        spdlog::critical("the store failed, the process ends: {}", error.what());
+        spdlog::shutdown();
+        std::_Exit(wal::store_failed_exit_code);
+    }
     return exit_code;
 }
 
