@@ -53,11 +53,15 @@ public:
                   }),
           signals_(io_, SIGTERM, SIGINT) {}
 
-    int run() {
+    /// Throws when it can't.
+    void listen() {
         server_.start();
         spdlog::info("listening on http://{}:{}", config_.address, server_.port());
         if (!config_.address_file.empty())
             http::write_address_file(config_.address_file, config_.address, server_.port());
+    }
+
+    int run() {
         signals_.async_wait([this](boost::system::error_code failed, int) {
             if (!failed) end();
         });
@@ -129,6 +133,7 @@ int run(int argc, const char* const* argv) {
     std::optional<Program> program;
     try {
         program.emplace(config);
+        program->listen();
     } catch (const std::exception& e) {
         spdlog::critical("can't start: {}", e.what());
         return exit_usage;
