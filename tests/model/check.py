@@ -223,7 +223,7 @@ def options_of(arguments):
 
 def main(arguments):
     options = options_of(arguments)
-    limit = 1500 if options.all else 280  # seconds for one search
+    limit = 7200 if options.all else 550  # seconds for one search: for a hang, not for a busy machine
     if options.trail:
         return show_trail(options.rows[0], limit)
     began = time.monotonic()
