@@ -12,7 +12,7 @@
 namespace twophase::simulation {
 namespace {
 
-constexpr std::uint64_t most_events = 3'000'000;
+constexpr std::uint64_t most_events = 10'000'000;
 constexpr Microseconds most_calm = Microseconds{30} * 60 * 1'000'000;
 
 class Run {

@@ -77,6 +77,11 @@ Plan::Plan(std::uint64_t seed) {
     sweep = recovery::Time(chance.between(200, 30'000));
     inquire_after = recovery::Time(chance.between(20, 5'000));
     hours_between = chance.once_in(8) ? 3 : 0;
+    if (hours_between > 0) {
+        // Hours of looking around several times a second would only take time.
+        sweep = std::max(sweep, recovery::Time(10'000));
+        inquire_after = std::max(inquire_after, recovery::Time(4'000));
+    }
 }
 
 Plan Plan::scripted() {
@@ -137,7 +142,10 @@ bool World::strikes(Fault fault) {
 }
 
 void World::note(const std::string& line) {
-    if (keeps_trace_) trace_.push_back(std::to_string(now_ / 1000) + " ms  " + line);
+    constexpr std::size_t most_lines = 500'000;
+    if (!keeps_trace_) return;
+    if (trace_.size() == most_lines) trace_.erase(trace_.begin(), trace_.begin() + most_lines / 2);
+    trace_.push_back(std::to_string(now_ / 1000) + " ms  " + line);
 }
 
 void World::fail(std::string claim) {
