@@ -28,7 +28,8 @@ public:
     struct Options {
         std::string participant;             // our name
         std::set<std::string> coordinators;  // those that we know how to ask
-        /// Whether the store may take what only grows it. Asked on the writer's thread.
+        /// Whether the store may take the end of a branch that it doesn't know, which only grows
+        /// it. Asked on the writer's thread.
         std::function<bool()> has_room = [] { return true; };
     };
     /// `resource` must outlive this.

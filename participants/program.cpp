@@ -61,6 +61,12 @@ http::ServerOptions server_options(const Config& config) {
     return options;
 }
 
+/// New work stops at 80 % of the map, what ends a branch that was never begun at 90 %: the rest
+/// belongs to the ends of branches that are known.
+bool has_room_for_ends(const wal::Headroom& room) {
+    return room.has_room || room.used_bytes < room.map_bytes / 10 * 9;
+}
+
 std::set<std::string> ids_of(const std::map<std::string, http::Endpoint>& coordinators) {
     std::set<std::string> ids;
     for (const auto& [id, endpoint] : coordinators) ids.insert(id);
@@ -152,7 +158,7 @@ struct Program::State {
         branches.emplace(
             Branches::Options{.participant = config.name,
                               .coordinators = ids_of(config.coordinators),
-                              .has_room = [this] { return store->headroom().has_room; }},
+                              .has_room = [this] { return has_room_for_ends(store->headroom()); }},
             table_of,
             kind.open(table_of));
         add_contract_routes(router, *branches, *queue, clock, config.max_batch_items);
