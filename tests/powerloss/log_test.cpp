@@ -63,10 +63,12 @@ INSTANTIATE_TEST_SUITE_P(
                              {{.map_bytes = mebibyte, .jobs = 500, .window = 4, .forget_every = 10},
                               {.map_bytes = mebibyte, .jobs = 500, .forget_every = 3}},
                              12'000},
+                    // Killed before a run can end: a batch is at least three events, and at most
+                    // a window of jobs, so a run has at least 3 * jobs / window of them.
                     Scenario{"killed_and_restarted",
-                             {{.jobs = 500, .window = 8, .forget_every = 9, .kill_after = 901},
-                              {.jobs = 300, .window = 2, .forget_every = 9, .kill_after = 802},
-                              {.jobs = 500, .window = 16, .forget_every = 5, .kill_after = 563},
+                             {{.jobs = 2'000, .window = 8, .forget_every = 9, .kill_after = 701},
+                              {.jobs = 500, .window = 2, .forget_every = 9, .kill_after = 702},
+                              {.jobs = 2'500, .window = 16, .forget_every = 5, .kill_after = 453},
                               {.jobs = 100, .forget_every = 9}},
                              12'000}),
     [](const auto& test) { return std::string(test.param.name); });
