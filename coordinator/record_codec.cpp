@@ -2,6 +2,7 @@
 
 #include "http/json.hpp"
 
+#include <concepts>
 #include <openssl/sha.h>
 #include <stdexcept>
 #include <utility>
@@ -21,11 +22,22 @@ Enum need(std::optional<Enum> value) {
     return *value;
 }
 
+/// An integer that its field can hold: the library would cut one that is too long, and convert a
+/// real number, which is undefined when it does not fit.
+template <std::integral Number>
+Number integer(const Json& value) {
+    const auto exact = http::exact_integer(value);
+    if (!exact || !std::in_range<Number>(*exact))
+        throw std::runtime_error("a number that its field can't hold: " + value.dump());
+    return static_cast<Number>(*exact);
+}
+
 Fingerprint fingerprint_from(const std::string& hex) {
     Fingerprint fingerprint{};
     if (hex.size() != 2 * fingerprint.size()) throw std::runtime_error("a fingerprint cut short");
     for (std::size_t i = 0; i < fingerprint.size(); ++i)
         fingerprint.at(i) = static_cast<std::uint8_t>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
+    if (to_hex(fingerprint) != hex) throw std::runtime_error("a fingerprint that is no hex");
     return fingerprint;
 }
 
@@ -46,8 +58,10 @@ BranchRequest branch_from(const Json& json) {
                          .operation = json.at("operation"),
                          .payload = json.at("payload").dump()};
     if (json.contains("after")) branch.after = json["after"].get<std::vector<std::string>>();
-    if (json.contains("max_retries")) branch.max_retries = json["max_retries"];
-    if (json.contains("retry_delay_ms")) branch.retry_delay_milliseconds = json["retry_delay_ms"];
+    if (json.contains("max_retries"))
+        branch.max_retries = integer<std::uint32_t>(json["max_retries"]);
+    if (json.contains("retry_delay_ms"))
+        branch.retry_delay_milliseconds = integer<std::uint64_t>(json["retry_delay_ms"]);
     return branch;
 }
 
@@ -120,7 +134,7 @@ Started started_from(const Gid& gid, const Json& json) {
     Started r{.gid = gid, .mode = need(parse_mode(json.at("mode").get<std::string>()))};
     r.key = {.code = json.at("business_code"),
              .id = json.at("business_id"),
-             .attempt = json.at("attempt")};
+             .attempt = integer<std::uint32_t>(json.at("attempt"))};
     r.fingerprint = fingerprint_from(json.at("fingerprint"));
     for (const Json& branch : json.at("branches")) r.branches.push_back(branch_from(branch));
     const Json& origin = json.at("origin");
@@ -134,14 +148,14 @@ Decided decided_from(const Gid& gid, const Json& json) {
     Decided r{.gid = gid, .decision = need(parse_decision(json.at("decision").get<std::string>()))};
     const Json& why = json.at("why");
     r.why = {.code = why.at("code"), .message = why.value("message", ""), .branch = {}};
-    if (why.contains("branch")) r.why.branch = why["branch"].get<BranchIndex>();
+    if (why.contains("branch")) r.why.branch = integer<BranchIndex>(why["branch"]);
     for (const Json& vote : json.at("votes")) r.votes.push_back(vote_from(vote));
     return r;
 }
 
 Record record_from(const Gid& gid, const Json& json) {
     const std::string type = json.at("type");
-    const auto branch = [&] { return json.at("branch").get<BranchIndex>(); };
+    const auto branch = [&] { return integer<BranchIndex>(json.at("branch")); };
     const auto result = [&] { return json.contains("result") ? text_of(json["result"]) : ""; };
     if (type == "started") return started_from(gid, json);
     if (type == "decided") return decided_from(gid, json);
@@ -150,8 +164,11 @@ Record record_from(const Gid& gid, const Json& json) {
         return BranchDone{
             gid, branch(), need(parse_how(json.at("how").get<std::string>())), result()};
     if (type == "delivery_failed")
-        return DeliveryFailed{
-            gid, branch(), json.at("attempts"), json.at("code"), json.at("message")};
+        return DeliveryFailed{gid,
+                              branch(),
+                              integer<std::uint32_t>(json.at("attempts")),
+                              json.at("code"),
+                              json.at("message")};
     if (type == "resolved") {
         Resolved r{gid, {}, json.at("how"), json.at("who"), json.at("reason")};
         if (json.contains("branch")) r.branch = branch();
@@ -173,7 +190,7 @@ std::string encode(const Record& record, std::int64_t at_microseconds) {
 boost::system::result<Stamped, std::string> decode(const Gid& gid, std::string_view payload) {
     try {
         const Json json = Json::parse(payload);
-        return Stamped{record_from(gid, json), json.at("at").get<std::int64_t>()};
+        return Stamped{record_from(gid, json), integer<std::int64_t>(json.at("at"))};
     } catch (const std::exception& e) {
         return "a record that can't be read: " + std::string(e.what());
     }

@@ -172,6 +172,13 @@ std::string describe_range(std::int64_t min, std::int64_t max) {
     return "an integer from " + std::to_string(min) + " to " + std::to_string(max);
 }
 
+std::string describe_items(std::size_t min_items, std::size_t max_items) {
+    return "an array of " + std::to_string(min_items) + " to " + std::to_string(max_items) +
+           " items";
+}
+
+}  // namespace
+
 std::optional<std::int64_t> exact_integer(const Json& value) {
     if (value.is_number_unsigned()) {
         const auto number = value.get<std::uint64_t>();
@@ -181,13 +188,6 @@ std::optional<std::int64_t> exact_integer(const Json& value) {
     if (value.is_number_integer()) return value.get<std::int64_t>();
     return std::nullopt;
 }
-
-std::string describe_items(std::size_t min_items, std::size_t max_items) {
-    return "an array of " + std::to_string(min_items) + " to " + std::to_string(max_items) +
-           " items";
-}
-
-}  // namespace
 
 boost::system::result<Json, FieldError> parse_json(std::string_view text, JsonLimits limits) {
     using Parsed = boost::system::result<Json, FieldError>;

@@ -38,6 +38,10 @@ boost::system::result<Json, FieldError> parse_json(std::string_view text, JsonLi
 std::string dump(const Json& value);
 std::string dump_replacing(const Json& value);
 
+/// The integer that `value` is; none for real numbers, also those without a fraction, for integers
+/// beyond 64 bits and for all else.
+std::optional<std::int64_t> exact_integer(const Json& value);
+
 /// Reads the members of one JSON object strictly. The first violation is kept, later reads then
 /// give defaults, so that a reader is straight-line code with one check at its end.
 ///

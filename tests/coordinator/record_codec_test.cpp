@@ -70,7 +70,15 @@ TEST(RecordCodecTest, WhatCannotBeReadIsNamedAndNeverGuessed) {
           R"({"type":"decided","at":1,"decision":"maybe","why":{"code":"x"},"votes":[]})",
           R"({"type":"from_the_future","at":1})",
           R"({"type":"finished"})",
-          R"({"type":"branch_done","at":1,"branch":"x","how":"committed"})"})
+          R"({"type":"branch_done","at":1,"branch":"x","how":"committed"})",
+          // Numbers that their fields can't hold.
+          R"({"type":"branch_done","at":1,"branch":184467440737095516151,"how":"committed"})",
+          R"({"type":"branch_done","at":1,"branch":4294967296,"how":"committed"})",
+          R"({"type":"branch_done","at":1,"branch":-1,"how":"committed"})",
+          R"({"type":"branch_done","at":1,"branch":1.0,"how":"committed"})",
+          R"({"type":"branch_done","at":1,"branch":true,"how":"committed"})",
+          R"({"type":"finished","at":1.7e20})",
+          R"({"type":"finished","at":18446744073709551615})"})
         EXPECT_FALSE(decode(some_gid(), text)) << text;
 }
 
