@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -68,7 +69,8 @@ public:
     void start() {
         schedule_.hold(asking, true);
         sweep({});
-        sweep_alarm_->set(around_.now() + first_sweep_limit, [self = shared_from_this()] {
+        const Time limit = std::min<Time>(first_sweep_limit, shared_->config.sweep_interval);
+        sweep_alarm_->set(around_.now() + limit, [self = shared_from_this()] {
             self->release_prepares();
             self->sweep_again_later();
         });
