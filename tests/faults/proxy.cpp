@@ -168,7 +168,7 @@ struct Proxy::State {
     std::filesystem::path peer;
     asio::io_context io{1};
     tcp::acceptor acceptor;
-    std::map<std::string, std::string> earlier_replies;  // bodies by verb; the loop's alone
+    std::map<std::string, std::string> earlier_replies;  // last 200 by verb; the loop's alone
     std::thread thread;
 
     mutable std::mutex mutex;  // for what is below
@@ -235,8 +235,7 @@ asio::awaitable<bool> Proxy::State::exchange(Side& caller, Message request) {
             co_return co_await write(caller, reply.head + reply.body);
         }
         case Fault::another_reply: {
-            const std::string& earlier = earlier_replies[verb_of(target_of(request))];
-            const Message reply = reply_of(200, earlier.empty() ? "{}" : earlier);
+            const Message reply = reply_of(200, earlier_replies[verb_of(target_of(request))]);
             co_return co_await write(caller, reply.head + reply.body);
         }
         default: co_return co_await disturb(caller, std::move(request), fault);
@@ -262,10 +261,10 @@ asio::awaitable<bool> Proxy::State::disturb(Side& caller, Message request, Fault
     if (fault == Fault::delay_request) co_await pause(some_time());
     if (fault == Fault::repeat) co_await forward(request);
     if (fault == Fault::repeat_later) asio::co_spawn(io, forward_later(request), asio::detached);
-    std::string& earlier = earlier_replies[verb_of(target_of(request))];
+    const std::string verb = verb_of(target_of(request));
     std::optional<Message> reply = co_await forward(std::move(request));
     if (!reply) co_return false;
-    earlier = reply->body;
+    if (reply->head.starts_with("HTTP/1.1 200")) earlier_replies[verb] = reply->body;
     if (fault == Fault::delay_reply) co_await pause(some_time());
     co_return co_await answer(caller, std::move(*reply), fault);
 }
@@ -311,6 +310,9 @@ Fault Proxy::State::choose(const std::string& target) {
     Fault fault = Fault::none;
     for (Planned& plan : planned) {
         if (plan.times == 0 || target.find(plan.target) == std::string::npos) continue;
+        // There has to be another one.
+        if (plan.fault == Fault::another_reply && !earlier_replies.contains(verb_of(target)))
+            continue;
         --plan.times;
         fault = plan.fault;
         break;
