@@ -49,11 +49,13 @@ public:
     void signal(int number) const;
     /// A variable of the environment, for every start from now on.
     void set_environment(const std::string& name, const std::string& value);
+    pid_t pid() const { return pid_; }
 
     std::filesystem::path address_file() const;
     /// "file:…#" + base, to be read anew for every connection.
     std::string endpoint(const std::string& base = {}) const;
     std::filesystem::path data() const { return folder_ / name_; }
+    std::filesystem::path log_file() const { return folder_ / (name_ + ".log"); }
     std::string log_tail() const;
 
 private:
