@@ -136,7 +136,7 @@ std::vector<Setting> limit_settings(Config& c) {
         {"max_connections",
          "",
          c.max_connections,
-         "open connections; more wait to be accepted",
+         "open connections; at this many the one that awaits longest is closed for a new one",
          http::take_integer(c.max_connections, 1, 1'000'000)},
         {"max_body_bytes",
          "bytes",

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -49,6 +50,10 @@ const Failure failures[] = {
     {"connect_refused", Call::connect, ECONNREFUSED},
 };
 
+bool is_of_connecting(const Failure& failure) {
+    return failure.call == Call::connect || failure.call == Call::file_read;
+}
+
 constexpr Failure no_blocks{"space_enospc", Call::store_space, ENOSPC};
 
 /// A fleet with failing_io in each program.
@@ -80,14 +85,14 @@ public:
         it.call = failure.call;
     }
 
-    /// So that the program has to look for its peers again, as it does when connections are gone.
+    /// So that the program has to look for its peers again, until heal().
     void make_it_connect(const std::string& program) {
         if (program == "coordinator") {
             for (const char* peer : {"credit", "coupon"}) to(peer).next(Fault::refuse, "");
         } else {
-            // In doubt it asks, when nobody tells it for a while.
-            to(program).next(Fault::lose_request, "/commit", 4);
-            to("coordinator").next(Fault::refuse, "");
+            // In doubt it asks, for as long as nobody tells it and nobody answers.
+            to(program).next(Fault::lose_request, "/commit", most_calls);
+            to("coordinator").next(Fault::refuse, "", most_calls);
         }
     }
 
@@ -124,8 +129,7 @@ bool SystemCallsTest::fail(const Failure& failure, long nth, bool is_forever, bo
     Load load(
         failing_.fleet.coordinator,
         {.clients = 4, .most_exchanges = exchanges_each, .prefix = name + "-", .pause = 20ms});
-    if (failure.call == Call::connect || failure.call == Call::file_read)
-        failing_.make_it_connect(GetParam());
+    if (is_of_connecting(failure)) failing_.make_it_connect(GetParam());
     load.start();
     await_it(failure, load, is_forever);
     const bool was_reached = page().failed > 0;
@@ -144,8 +148,12 @@ bool SystemCallsTest::fail(const Failure& failure, long nth, bool is_forever, bo
 /// Until the call has failed and what comes of it is seen, or all went by without it.
 void SystemCallsTest::await_it(const Failure& failure, Load& load, bool is_forever) {
     constexpr long enough_failures = 5;
+    // A participant asks only after a while.
+    const bool is_slow_to_come = is_of_connecting(failure) && GetParam() != "coordinator"s;
+    const auto earliest_end = std::chrono::steady_clock::now() + (is_slow_to_come ? 10s : 0s);
     const auto is_seen = [&] {
-        if (load.answered() == exchanges_each) return true;
+        if (load.answered() == exchanges_each && std::chrono::steady_clock::now() >= earliest_end)
+            return true;
         if (page().failed == 0) return false;
         return failure.exit_code != 0 || !is_forever || page().failed >= enough_failures;
     };
