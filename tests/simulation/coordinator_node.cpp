@@ -20,7 +20,8 @@ Config config_of(const World& world, const std::string& directory) {
     config.vote_timeout = world.plan.vote_timeout;
     config.call_timeout = world.plan.call_timeout;
     config.retry_first = world.plan.retry_first;
-    config.retry_most = 4 * world.plan.retry_first;
+    // Else the retries alone may be more than a participant of small batches can answer.
+    config.retry_most = std::max<recovery::Time>(4 * world.plan.retry_first, recovery::Time(2'000));
     config.sweep_interval = world.plan.sweep;
     for (const char* name : {"credit", "coupon"}) {
         const auto url = std::string("http://") + name + ":1/v1/branches";

@@ -123,10 +123,11 @@ void Ledger::check_remembered(const Service& service, std::size_t latest) {
     for (std::size_t i = from; i < told_in_order_.size(); ++i) {
         const Gid& gid = told_in_order_[i];
         const Decision decision = told_.at(gid);
+        const Verdict right = decision == Decision::commit ? Verdict::commit : Verdict::rollback;
         const Inquiry now = service.inquire(gid);
-        const Verdict wrong = decision == Decision::commit ? Verdict::rollback : Verdict::commit;
+        if (now == right) continue;
         const auto stored = service.log().read(gid);
-        if (stored && now == wrong)
+        if (stored && now != Verdict::pending)
             world_.fail("after a start " + to_text(gid) + " is no longer " + text_of(decision));
         // Only what is finished is ever forgotten, and hours after.
         if (!stored && decision == Decision::commit && world_.now() < Microseconds{3'600'000'000})

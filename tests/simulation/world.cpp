@@ -34,11 +34,11 @@ struct Range {
     std::int64_t least;
     std::int64_t most;
 };
-constexpr Range ranges[] = {{Fault::request_lost, 5, 200},
-                            {Fault::request_repeated, 5, 200},
-                            {Fault::reply_lost, 5, 200},
+constexpr Range ranges[] = {{Fault::request_lost, 3, 200},
+                            {Fault::request_repeated, 3, 200},
+                            {Fault::reply_lost, 3, 200},
                             {Fault::reply_garbled, 10, 400},
-                            {Fault::request_late, 5, 200},
+                            {Fault::request_late, 3, 200},
                             {Fault::partition, 200, 5'000},
                             {Fault::crash, 200, 4'000},
                             {Fault::crash_at_point, 50, 2'000},
@@ -61,7 +61,7 @@ Plan::Plan(std::uint64_t seed) {
     for (const Range& range : ranges)
         if (chance.once_in(2))
             one_in[static_cast<std::size_t>(range.fault)] =
-                static_cast<std::uint64_t>(chance.between(range.least, range.most));
+                static_cast<std::uint64_t>(chance.scaled(range.least, range.most));
     latency = chance.between(100, 50'000);
     sync_time = chance.between(100, 20'000);
     batch = static_cast<std::size_t>(chance.between(1, 64));
