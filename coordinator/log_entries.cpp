@@ -2,6 +2,8 @@
 
 #include "coordinator/record_codec.hpp"
 
+#include <utility>
+
 namespace twophase::coordinator {
 
 wal::BusinessKey to_wal(const BusinessKey& key) { return {key.code, key.id, key.attempt}; }
@@ -18,6 +20,17 @@ wal::Entry to_entry(const Append& append, std::int64_t at) {
     if (const auto* finished = std::get_if<Finished>(&append.record))
         entry.is_kept = finished->is_heuristic;
     return entry;
+}
+
+std::vector<std::vector<Append>> by_transaction(std::vector<Append> appends) {
+    std::vector<std::vector<Append>> grouped;
+    for (Append& append : appends) {
+        const bool is_next =
+            !grouped.empty() && gid_of(grouped.back().front().record) == gid_of(append.record);
+        if (!is_next) grouped.emplace_back();
+        grouped.back().push_back(std::move(append));
+    }
+    return grouped;
 }
 
 }  // namespace twophase::coordinator

@@ -175,7 +175,7 @@ void Service::perform(Effects effects) {
         if (spdlog::should_log(spdlog::level::trace)) spdlog::trace("  {}", describe(effect));
         if (auto* e = std::get_if<Append>(&effect)) appends.push_back(std::move(*e));
     }
-    if (!appends.empty()) append(std::move(appends));
+    for (std::vector<Append>& job : by_transaction(std::move(appends))) append(std::move(job));
     for (const Effect& effect : effects) {
         if (const auto* send = std::get_if<Send>(&effect)) perform(*send);
         if (const auto* withdraw = std::get_if<Withdraw>(&effect)) perform(*withdraw);
@@ -194,14 +194,10 @@ void Service::append(std::vector<Append> appends) {
         is_forced = is_forced || each.is_forced;
         records.push_back(std::move(each.record));
     }
-    std::optional<std::uint64_t> ceiling;
-    if (const std::uint64_t wanted = ceiling_to_push(); wanted > pushed_ceiling_)
-        ceiling = pushed_ceiling_ = wanted;
     log_->append(
         std::move(entries),
         is_forced ? wal::Urgency::forced : wal::Urgency::lazy,
-        [this, records = std::move(records)](wal::Written written) { logged(records, written); },
-        ceiling);
+        [this, records = std::move(records)](wal::Written written) { logged(records, written); });
 }
 
 void Service::logged(const std::vector<Record>& records, wal::Written written) {
@@ -549,14 +545,22 @@ std::uint64_t Service::wall_milliseconds() const {
     return static_cast<std::uint64_t>(around_.wall_microseconds()) / 1000;
 }
 
-std::optional<Gid> Service::mint() { return mint_->mint(wall_milliseconds(), log_->gid_ceiling()); }
+std::optional<Gid> Service::mint() {
+    const auto gid = mint_->mint(wall_milliseconds(), log_->gid_ceiling());
+    if (!gid) push_ceiling();  // a clock that jumped: the next one finds room
+    return gid;
+}
 
-/// Where the ceiling should be; below the pushed one while enough room is left.
-std::uint64_t Service::ceiling_to_push() const {
+/// Where little room is left below the ceiling. An append of its own: no lack of room refuses it.
+void Service::push_ceiling() {
     const std::uint64_t position =
         std::max(wall_milliseconds(), milliseconds_of(mint_->next_at_least()));
-    if (position + ceiling_pushed_below < pushed_ceiling_) return 0;
-    return position + ceiling_ahead;
+    if (position + ceiling_pushed_below < pushed_ceiling_) return;
+    const std::uint64_t wanted = position + ceiling_ahead;
+    if (wanted <= pushed_ceiling_) return;
+    pushed_ceiling_ = wanted;
+    log_->append(
+        {}, wal::Urgency::forced, [](wal::Written) {}, wanted);
 }
 
 void Service::arm_tick() {
@@ -572,11 +576,7 @@ void Service::arm_tick() {
 void Service::arm_housekeeping() {
     housekeeping_alarm_->set(around_.now() + housekeeping_interval, [this] {
         if (is_stopped_) return;
-        if (const std::uint64_t wanted = ceiling_to_push(); wanted > pushed_ceiling_) {
-            pushed_ceiling_ = wanted;
-            log_->append(
-                {}, wal::Urgency::lazy, [](wal::Written) {}, wanted);
-        }
+        push_ceiling();
         log_->forget(forget_batch, [](std::size_t) {});
         arm_housekeeping();
     });

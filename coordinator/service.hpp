@@ -171,7 +171,7 @@ private:
     Admission admission_of(const Submission& submission, Gid& same) const;
     std::optional<Gid> mint();
     std::uint64_t wall_milliseconds() const;
-    std::uint64_t ceiling_to_push() const;
+    void push_ceiling();
     void note_restore(std::uint64_t floor);
     void report_fold(const recovery::FoldReport& report) const;
 

@@ -44,7 +44,8 @@ struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; std::string 
 using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, Contradicted, Ticked, ResolveAsked>;
 
 // Effects: what to do now, in this order. Each is safe to perform when it is returned.
-/// Logged{record} must follow once it is durable. Records of one step belong in one atomic append.
+/// Logged{record} must follow once it is durable. Those that one step appends to a transaction
+/// belong in one atomic append; the records of one transaction come one after the other.
 struct Append { Record record; std::uint32_t n = 0; bool is_forced = false; };
 /// Ask the branch's participant until it answers clearly; replaces what still waits for this branch.
 struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; };
