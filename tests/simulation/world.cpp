@@ -216,7 +216,9 @@ http::Result<http::Response> World::garble(http::Response response) {
         case 4: response.status = 503; return response;
         default: break;
     }
-    // An answer to somebody else.
+    // An answer to somebody else, given lately: ours forbid that they are kept.
+    constexpr Microseconds lately = 60'000'000;
+    if (now_ - std::exchange(stray_at_, now_) > lately) stray_ = {.status = 200, .body = "{}"};
     return std::exchange(stray_, std::move(response));
 }
 

@@ -144,6 +144,7 @@ private:
     std::vector<Node*> nodes_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> queue_;
     http::Response stray_{.status = 200, .body = "{}"};  // what was once answered to somebody
+    Microseconds stray_at_ = 0;
     Microseconds cut_until_ = 0;  // a partition: `cut_` neither hears nor is heard
     const Node* cut_ = nullptr;
 };
