@@ -75,7 +75,8 @@ struct DescribeEffect {
                std::to_string(e.n);
     }
     std::string operator()(const Send& e) const {
-        return "send" + at(e.gid, e.branch) + " " + text(coordinator::to_text(e.verb));
+        std::string line = "send" + at(e.gid, e.branch) + " " + text(coordinator::to_text(e.verb));
+        return e.delay > Time{0} ? line + " in " + std::to_string(e.delay.count()) + " ms" : line;
     }
     std::string operator()(const Withdraw& e) const { return "withdraw" + at(e.gid, e.branch); }
     std::string operator()(const Tell& e) const {

@@ -1,5 +1,7 @@
 #include "coordinator/protocol/folded.hpp"
 
+#include "coordinator/protocol/modes.hpp"
+
 #include <algorithm>
 
 namespace twophase::coordinator {
@@ -24,10 +26,20 @@ std::string objection(const Folded& f, const Record& record) {
         if (step->branch >= branches) return "a step that was never started";
     } else if (const auto* failed = std::get_if<DeliveryFailed>(&record)) {
         if (failed->branch >= branches) return "a failed branch that was never started";
+    } else if (const auto* by_hand = std::get_if<Resolved>(&record)) {
+        if (by_hand->branch && *by_hand->branch >= branches)
+            return "a resolved branch that was never started";
     } else if (std::holds_alternative<Finished>(record)) {
         if (!f.decision || !f.is_delivered()) return "finished with a branch open";
     }
     return {};
+}
+
+/// A dead letter that a person took up is none any more.
+void resolve(FoldedBranch& branch, const std::string& how) {
+    if (branch.how == How::dead_letter) branch.how.reset();
+    if (how == "retry") branch.failed_attempts = 0;
+    if (how != "retry") branch.closing = parse_how(how);
 }
 
 }  // namespace
@@ -54,6 +66,7 @@ std::string Folded::fold(const Record& record) {
         branch.failure_message = failed->message;
     } else if (const auto* by_hand = std::get_if<Resolved>(&record)) {
         resolved.push_back(*by_hand);
+        if (by_hand->branch) resolve(branches[*by_hand->branch], by_hand->how);
     } else {
         is_finished = true;
     }
@@ -61,8 +74,16 @@ std::string Folded::fold(const Record& record) {
     return {};
 }
 
+bool Folded::is_settled(BranchIndex branch) const {
+    const FoldedBranch& b = branches[branch];
+    if (b.how) return true;
+    return decision && !b.closing && !delivery(started.mode, *decision, branch, b.vote.vote);
+}
+
 bool Folded::is_delivered() const {
-    return std::ranges::all_of(branches, [](const FoldedBranch& b) { return b.is_done(); });
+    for (BranchIndex i = 0; i < branches.size(); ++i)
+        if (!is_settled(i) || branches[i].how == How::dead_letter) return false;
+    return true;
 }
 
 bool Folded::is_heuristic() const {

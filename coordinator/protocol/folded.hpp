@@ -13,14 +13,12 @@ namespace twophase::coordinator {
 /// What is durably known of one branch.
 struct FoldedBranch {
     BranchVote vote;
-    std::optional<How> how;  // set once it ended
-    std::string result;      // of commit, execute or compensate; JSON text or empty
+    std::optional<How> how;      // set once it ended
+    std::optional<How> closing;  // a person ends it so, once it is compensated
+    std::string result;          // of commit, execute or compensate; JSON text or empty
     std::uint32_t failed_attempts = 0;
     std::string failure_code;  // the last failed delivery's
     std::string failure_message;
-
-    /// Nothing is left to deliver to it.
-    bool is_done() const { return how.has_value() || vote.vote == Vote::read_only; }
 };
 
 /// The fold of one transaction's records.
@@ -38,7 +36,9 @@ struct Folded {
     /// and the transaction's records can't be trusted.
     std::string fold(const Record& record);
 
-    /// Every branch ended.
+    /// Nothing is left to deliver to this branch: it ended, or the decision settled it.
+    bool is_settled(BranchIndex branch) const;
+    /// Every branch is settled, and none waits for a person.
     bool is_delivered() const;
     /// A person or a limit ended a branch, so that it may disagree with the decision.
     bool is_heuristic() const;

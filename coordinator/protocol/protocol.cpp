@@ -1,5 +1,7 @@
 #include "coordinator/protocol/protocol.hpp"
 
+#include "coordinator/protocol/modes.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -7,27 +9,50 @@
 namespace twophase::coordinator {
 namespace {
 
-Verb verb_of(Decision decision) {
-    return decision == Decision::commit ? Verb::commit : Verb::rollback;
-}
-
-How how_of(Decision decision) {
-    return decision == Decision::commit ? How::committed : How::rolled_back;
-}
-
 constexpr std::uint32_t attempts_until_alert = 10;
 
-/// Of a request while it lives; its results are as small as participants keep them.
-std::size_t bytes_of(const Started& started) {
-    constexpr std::size_t for_itself = 1'024;
-    constexpr std::size_t for_a_branch = 512;
-    std::size_t bytes = for_itself;
-    for (const BranchRequest& branch : started.branches)
-        bytes += for_a_branch + branch.payload.size();
-    return bytes;
+std::optional<BranchIndex> index_of(const Started& started, const std::string& branch_id) {
+    for (BranchIndex i = 0; i < started.branches.size(); ++i)
+        if (started.branches[i].branch_id == branch_id) return i;
+    return std::nullopt;
 }
 
-bool is_yes(Vote vote) { return vote == Vote::prepared || vote == Vote::read_only; }
+bool comes_after(const BranchRequest& step, const BranchRequest& other) {
+    return std::ranges::find(step.after, other.branch_id) != step.after.end();
+}
+
+/// All that comes before this branch said yes; what it uses of that is durable.
+bool is_turn(const Transaction& t, BranchIndex branch) {
+    const BranchRequest& request = t.started().branches[branch];
+    return std::ranges::all_of(request.after, [&](const std::string& id) {
+        const BranchIndex before = index_of(t.started(), id).value();
+        if (!is_yes(t.mode(), t.live[before].vote.vote)) return false;
+        return !uses_result(request, t.started().branches[before]) ||
+               t.folded.branches[before].vote.vote == Vote::executed;
+    });
+}
+
+/// Steps are compensated in reverse: each when all that came after it are.
+bool is_turn_to_compensate(const Transaction& t, BranchIndex branch) {
+    const auto& requests = t.started().branches;
+    for (BranchIndex later = 0; later < requests.size(); ++later)
+        if (comes_after(requests[later], requests[branch]) && !t.is_settled(later)) return false;
+    return true;
+}
+
+bool is_all_yes(const Transaction& t) {
+    for (BranchIndex i = 0; i < t.live.size(); ++i)
+        if (is_in_first_phase(t.mode(), i) && !is_yes(t.mode(), t.live[i].vote.vote)) return false;
+    return true;
+}
+
+bool is_used_later(const Started& started, BranchIndex branch) {
+    return std::ranges::any_of(started.branches, [&](const BranchRequest& request) {
+        return uses_result(request, started.branches[branch]);
+    });
+}
+
+bool is_by_hand(How how) { return how == How::by_hand || how == How::discarded; }
 
 }  // namespace
 
@@ -43,10 +68,24 @@ std::string_view to_text(Phase phase) {
     return "?";
 }
 
+std::optional<Verb> Transaction::delivery_to(BranchIndex branch) const {
+    if (live[branch].closing) return Verb::compensate;
+    return delivery(mode(), *decision, branch, live[branch].vote.vote);
+}
+
+bool Transaction::is_settled(BranchIndex branch) const {
+    return live[branch].how || (decision && !delivery_to(branch));
+}
+
 bool Transaction::needs_attention() const {
     if (phase == Phase::damaged || phase == Phase::held) return true;
-    return std::ranges::any_of(
-        live, [](const LiveBranch& b) { return b.is_contradicted && !b.is_done(); });
+    for (BranchIndex i = 0; i < live.size(); ++i)
+        if (live[i].is_contradicted && !is_settled(i)) return true;
+    return false;
+}
+
+std::size_t Transaction::dead_letters() const {
+    return static_cast<std::size_t>(std::ranges::count(live, How::dead_letter, &LiveBranch::how));
 }
 
 Effects Protocol::step(const Event& event, Time now) {
@@ -60,38 +99,65 @@ Effects Protocol::on(const Submitted& e, Time now) {
     assert(!keys_.contains(e.started.key));
     Transaction& t = start(e.started);
     Effects effects;
-    // Lazy: a lost start means rollback. Forced only where a client waits to be told the gid.
-    append(t, e.started, e.is_start_awaited, effects);
-    for (BranchIndex i = 0; i < t.live.size(); ++i)
-        effects.push_back(Send{e.started.gid, i, Verb::prepare});
-    deadlines_.push({now + e.vote_timeout, e.started.gid});
+    // Lazy where it is presumed: a lost start means rollback. Forced also where a client waits to
+    // be told the gid.
+    append(t, e.started, e.is_start_awaited || !is_presumed(t.mode()), effects);
+    if (is_presumed(t.mode())) ask(t, effects);
+    if (e.vote_timeout > Time{0}) deadlines_.push({now + e.vote_timeout, e.started.gid});
     return effects;
+}
+
+/// Asks the branches whose turn it is.
+void Protocol::ask(Transaction& t, Effects& effects) {
+    for (BranchIndex i = 0; i < t.live.size(); ++i) {
+        LiveBranch& branch = t.live[i];
+        if (!is_in_first_phase(t.mode(), i) || branch.is_sent || branch.vote.vote != Vote::none)
+            continue;
+        if (!is_turn(t, i)) continue;
+        branch.is_asked = branch.is_sent = true;
+        effects.push_back(Send{t.started().gid, i, asking_verb(t.mode())});
+    }
 }
 
 Effects Protocol::on(const Voted& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, Verb::prepare);
+    if (t == nullptr) t = find_awaiting(e.gid, e.branch, Verb::execute);
     if (t == nullptr) return {};
-    LiveBranch& branch = t->live[e.branch];
-    if (branch.vote.vote != Vote::none) return {};  // a repeat
-    branch.vote = e.vote;
-    branch.attempts = 0;
-    branch.last_error.clear();
-    branch.is_alerted = false;
     Effects effects;
     if (e.is_fault)
         effects.push_back(
             Alert{"request_fault", e.gid, e.branch, e.vote.code + ": " + e.vote.message});
-    if (!is_yes(e.vote.vote)) {
-        decide(*t,
+    if (t->phase == Phase::preparing)
+        voted(*t, e, effects);
+    else if (e.vote.vote == Vote::executed)
+        end_branch(*t, e.branch, How::executed, e.vote.result, effects);
+    else
+        fail_delivery(*t, e.branch, e.vote.code, e.vote.message, effects);
+    return effects;
+}
+
+void Protocol::voted(Transaction& t, const Voted& e, Effects& effects) {
+    LiveBranch& branch = t.live[e.branch];
+    if (branch.vote.vote != Vote::none) return effects.clear();  // a repeat
+    branch.vote = e.vote;
+    branch.attempts = 0;
+    branch.last_error.clear();
+    branch.is_alerted = false;
+    if (!is_yes(t.mode(), e.vote.vote)) {
+        decide(t,
                Decision::rollback,
                {.code = "refused", .message = e.vote.message, .branch = e.branch},
                effects);
-    } else if (std::ranges::all_of(t->live,
-                                   [](const LiveBranch& b) { return is_yes(b.vote.vote); })) {
+    } else if (is_all_yes(t)) {
         decide(
-            *t, Decision::commit, {.code = "all_voted_yes", .message = {}, .branch = {}}, effects);
+            t, Decision::commit, {.code = "all_voted_yes", .message = {}, .branch = {}}, effects);
+    } else if (t.mode() == Mode::saga) {
+        append(t,
+               StepDone{e.gid, e.branch, e.vote.result},
+               is_used_later(t.started(), e.branch),
+               effects);
+        ask(t, effects);
     }
-    return effects;
 }
 
 Effects Protocol::on(const Ticked&, Time now) {
@@ -123,10 +189,17 @@ void Protocol::decide(Transaction& t, Decision decision, Why why, Effects& effec
     t.decision = decision;
     t.phase = Phase::deciding;
     std::vector<BranchVote> votes;
-    for (const LiveBranch& branch : t.live) votes.push_back(branch.vote);
+    for (BranchIndex i = 0; i < t.live.size(); ++i) {
+        LiveBranch& branch = t.live[i];
+        if (!branch.is_asked) branch.vote.vote = Vote::unasked;
+        // Until it is told the decision, it is asked no more.
+        const bool is_open = std::exchange(branch.is_sent, false) && branch.vote.vote == Vote::none;
+        if (is_open && !is_presumed(t.mode())) effects.push_back(withdraw(t, i));
+        votes.push_back(branch.vote);
+    }
     append(t, Decided{t.started().gid, decision, std::move(why), std::move(votes)}, true, effects);
     // Rollback is presumed, so telling it early promises nothing that a crash could break.
-    if (decision == Decision::rollback) deliver(t, effects);
+    if (decision == Decision::rollback && is_presumed(t.mode())) deliver(t, effects);
 }
 
 Effects Protocol::on(const Logged& e, Time) {
@@ -138,13 +211,17 @@ Effects Protocol::on(const Logged& e, Time) {
     Effects effects;
     if (std::holds_alternative<Started>(e.record)) {
         effects.push_back(Tell{gid, Milestone::started});
+        if (t->phase == Phase::preparing) ask(*t, effects);
+    } else if (std::holds_alternative<StepDone>(e.record)) {
+        if (t->phase == Phase::preparing) ask(*t, effects);
     } else if (std::holds_alternative<Decided>(e.record)) {
         t->phase = Phase::delivering;
         effects.push_back(Tell{gid, Milestone::decided});
-        if (t->decision == Decision::commit) deliver(*t, effects);
+        if (t->decision == Decision::commit || !is_presumed(t->mode())) deliver(*t, effects);
         finish_if_delivered(*t, effects);
-    } else if (std::holds_alternative<Resolved>(e.record)) {
+    } else if (const auto* by_hand = std::get_if<Resolved>(&e.record)) {
         effects.push_back(Tell{gid, Milestone::resolved});
+        if (by_hand->branch) resolved(*t, *by_hand->branch, by_hand->how, effects);
     }
     return effects;
 }
@@ -162,62 +239,110 @@ Effects Protocol::on(const Unlogged& e, Time) {
 
 // --- phase two ---
 
-/// Sends the decision to every branch that it concerns and that has not ended.
+/// Begins to tell the decision to every branch that it concerns and that has not ended.
 void Protocol::deliver(Transaction& t, Effects& effects) {
     t.open = 0;
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
-        if (t.live[i].is_done()) continue;
+        if (t.is_settled(i)) continue;
         ++t.open;
-        t.live[i].attempts = 0;
+        const bool is_counted = t.delivery_to(i) == Verb::execute;
+        t.live[i].attempts = is_counted ? t.folded.branches[i].failed_attempts : 0;
         t.live[i].is_alerted = false;
-        effects.push_back(Send{t.started().gid, i, verb_of(*t.decision)});
+    }
+    deliver_next(t, effects);
+}
+
+/// Tells the branches whose turn it is.
+void Protocol::deliver_next(Transaction& t, Effects& effects) {
+    for (BranchIndex i = 0; i < t.live.size(); ++i) {
+        LiveBranch& branch = t.live[i];
+        if (branch.is_sent || t.is_settled(i)) continue;
+        const Verb verb = *t.delivery_to(i);
+        if (verb == Verb::compensate && !is_turn_to_compensate(t, i)) continue;
+        branch.is_sent = true;
+        // A delivery that failed before a crash waits once more.
+        const bool has_failed = verb == Verb::execute && branch.attempts > 0;
+        const Time delay(has_failed ? retry_delay_milliseconds(t.started().branches[i]) : 0);
+        effects.push_back(Send{t.started().gid, i, verb, delay});
     }
 }
 
 Effects Protocol::on(const Acknowledged& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
-    if (t == nullptr || t->live[e.branch].is_done()) return {};
+    if (t == nullptr || t->is_settled(e.branch)) return {};
     Effects effects;
-    end_branch(*t, e.branch, how_of(*t->decision), e.result, effects);
+    const How how = t->live[e.branch].closing.value_or(how_of(e.verb));
+    end_branch(*t, e.branch, how, e.result, effects);
     return effects;
+}
+
+/// A try of an eventual delivery failed: once more later, or a person must look.
+void Protocol::fail_delivery(
+    Transaction& t, BranchIndex branch, std::string code, std::string message, Effects& effects) {
+    const Gid gid = t.started().gid;
+    const BranchRequest& request = t.started().branches[branch];
+    LiveBranch& live = t.live[branch];
+    ++live.attempts;
+    live.last_error = code + ": " + message;
+    append(t,
+           DeliveryFailed{gid, branch, live.attempts, std::move(code), std::move(message)},
+           false,
+           effects);
+    if (live.attempts < tries_of(request)) {
+        const Time delay(retry_delay_milliseconds(request));
+        effects.push_back(Send{gid, branch, Verb::execute, delay});
+        return;
+    }
+    effects.push_back(withdraw(t, branch));
+    effects.push_back(Alert{"dead_letter", gid, branch, live.last_error});
+    end_branch(t, branch, How::dead_letter, {}, effects);
 }
 
 void Protocol::end_branch(
     Transaction& t, BranchIndex branch, How how, std::string result, Effects& effects) {
     t.live[branch].how = how;
     t.live[branch].result = result;
-    t.live[branch].last_error.clear();
+    if (how != How::dead_letter) t.live[branch].last_error.clear();
     assert(t.open > 0);
     --t.open;
-    const bool by_a_person = how == How::by_hand || how == How::discarded;
-    append(t, BranchDone{t.started().gid, branch, how, std::move(result)}, by_a_person, effects);
+    const bool is_forced = is_by_hand(how) || how == How::dead_letter;
+    append(t, BranchDone{t.started().gid, branch, how, std::move(result)}, is_forced, effects);
+    if (t.phase == Phase::delivering) deliver_next(t, effects);
     finish_if_delivered(t, effects);
 }
 
 void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
     if (t.phase != Phase::delivering || t.open > 0) return;
-    t.phase = Phase::finishing;
-    const bool is_heuristic = std::ranges::any_of(t.live, [](const LiveBranch& b) {
-        return b.how == How::by_hand || b.how == How::discarded;
-    });
-    append(t, Finished{t.started().gid, is_heuristic}, false, effects);
+    // A dead letter waits for a person, and nobody else for it.
+    if (t.dead_letters() == 0) {
+        t.phase = Phase::finishing;
+        const bool is_heuristic = std::ranges::any_of(
+            t.live, [](const LiveBranch& b) { return b.how && is_by_hand(*b.how); });
+        append(t, Finished{t.started().gid, is_heuristic}, false, effects);
+    }
     effects.push_back(Tell{t.started().gid, Milestone::completed});
 }
 
 Effects Protocol::on(const Unclear& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
-    if (t == nullptr || t->live[e.branch].is_done()) return {};
+    if (t == nullptr || (t->decision && t->is_settled(e.branch))) return {};
+    if (t->decision && e.verb == Verb::execute) {
+        Effects effects;
+        fail_delivery(*t, e.branch, "unclear", e.error, effects);
+        return effects;
+    }
     LiveBranch& branch = t->live[e.branch];
     branch.attempts = e.attempts;
     branch.last_error = e.error;
-    const bool is_stuck = t->decision && e.attempts >= attempts_until_alert;
+    const bool is_awaited = t->decision || !is_presumed(t->mode());  // for ever
+    const bool is_stuck = is_awaited && e.attempts >= attempts_until_alert;
     if ((!e.is_fault && !is_stuck) || std::exchange(branch.is_alerted, true)) return {};
     return {Alert{e.is_fault ? "request_fault" : "delivery_stuck", e.gid, e.branch, e.error}};
 }
 
 Effects Protocol::on(const Contradicted& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
-    if (t == nullptr || t->live[e.branch].is_done()) return {};
+    if (t == nullptr || !t->decision || t->is_settled(e.branch)) return {};
     LiveBranch& branch = t->live[e.branch];
     branch.attempts = e.attempts;
     branch.last_error = e.code + ": " + e.message;
@@ -246,7 +371,10 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
     if (t->decision && !is_decided) return ResolveRefusal::deciding;
     if (!is_decided) return ResolveRefusal::not_decided;
     if (!asked.branch) return ResolveRefusal::branch_required;
-    return t->live[*asked.branch].is_done() ? ResolveRefusal::branch_done : ResolveRefusal::none;
+    const bool is_dead = t->live[*asked.branch].how == How::dead_letter;
+    if (asked.how == "retry") return is_dead ? ResolveRefusal::none : ResolveRefusal::not_dead;
+    const bool is_over = !is_dead && t->is_settled(*asked.branch);
+    return is_over ? ResolveRefusal::branch_done : ResolveRefusal::none;
 }
 
 Effects Protocol::on(const ResolveAsked& e, Time) {
@@ -256,154 +384,35 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
     append(t, Resolved{e.gid, e.branch, e.how, e.who, e.reason}, true, effects);
     if (const auto decision = parse_decision(e.how)) {
         decide(t, *decision, {.code = "by_hand", .message = e.reason, .branch = {}}, effects);
-    } else {
+    } else if (t.delivery_to(*e.branch) != Verb::execute) {
         effects.push_back(withdraw(t, *e.branch));
-        const How how = e.how == "discarded" ? How::discarded : How::by_hand;
-        end_branch(t, *e.branch, how, {}, effects);
+        end_branch(t, *e.branch, *parse_how(e.how), {}, effects);
+    } else if (e.how != "retry") {
+        // It may have run, or may run late: first compensated, once this is durable.
+        effects.push_back(withdraw(t, *e.branch));
+        t.live[*e.branch].is_sent = false;
     }
     effects.push_back(Alert{"resolved_by_hand", e.gid, e.branch, e.who + ": " + e.reason});
     return effects;
 }
 
-// --- the fold, live and at recovery ---
-
-std::string Protocol::apply(const Record& record) {
-    const Gid& gid = gid_of(record);
-    Transaction* t = find_mutable(gid);
-    if (t == nullptr) {
-        const auto* started = std::get_if<Started>(&record);
-        if (started == nullptr) return std::string(name_of(record)) + " without started";
-        if (auto taken = find(started->key))
-            return "its business key belongs to " + to_text(*taken);
-        t = &start(*started);
+/// A person's word about a delivery is durable: it is tried again, or compensated and ended so.
+void Protocol::resolved(Transaction& t,
+                        BranchIndex branch,
+                        const std::string& how,
+                        Effects& effects) {
+    LiveBranch& live = t.live[branch];
+    const bool is_dead = live.how == How::dead_letter;
+    if (!is_dead && t.is_settled(branch)) return;
+    if (how != "retry") live.closing = parse_how(how);
+    if (is_dead) {
+        live.how.reset();
+        ++t.open;
     }
-    if (std::string objection = t->folded.fold(record); !objection.empty()) return objection;
-    t->next_n = std::max(t->next_n, t->folded.records);
-    if (t->folded.is_finished) erase(gid);
-    return {};
-}
-
-void Protocol::set_aside(const Gid& gid, std::string damage) {
-    Transaction& t = transactions_[gid];
-    t.folded.started.gid = gid;
-    t.phase = Phase::damaged;
-    t.damage = std::move(damage);
-    damaged_.insert(gid);
-}
-
-Effects Protocol::resume(Time, const std::optional<Gid>& restored_below) {
-    Effects effects;
-    for (auto& [gid, t] : transactions_) {
-        if (t.phase == Phase::damaged) continue;
-        for (BranchIndex i = 0; i < t.live.size(); ++i) {
-            t.live[i].vote = t.folded.branches[i].vote;
-            t.live[i].how = t.folded.branches[i].how;
-            t.live[i].result = t.folded.branches[i].result;
-        }
-        if (t.folded.decision) {
-            t.decision = t.folded.decision;
-            t.phase = Phase::delivering;
-            deliver(t, effects);
-            finish_if_delivered(t, effects);
-        } else if (restored_below && gid < *restored_below) {
-            t.phase = Phase::held;
-        } else {
-            // Votes are not logged, so those received before the crash are lost: roll back.
-            decide(t,
-                   Decision::rollback,
-                   {.code = "restarted",
-                    .message = "the coordinator stopped before it had decided",
-                    .branch = {}},
-                   effects);
-        }
-    }
-    return effects;
-}
-
-// --- looking things up ---
-
-const Transaction* Protocol::find(const Gid& gid) const {
-    const auto found = transactions_.find(gid);
-    return found == transactions_.end() ? nullptr : &found->second;
-}
-
-Withdraw Protocol::withdraw(const Transaction& t, BranchIndex branch) {
-    const BranchRequest& request = t.started().branches[branch];
-    return {t.started().gid, branch, request.participant, request.branch_id};
-}
-
-Transaction* Protocol::find_mutable(const Gid& gid) {
-    const auto found = transactions_.find(gid);
-    return found == transactions_.end() ? nullptr : &found->second;
-}
-
-/// The transaction, if `verb` is what it now waits for from this branch; nothing when too late.
-Transaction* Protocol::find_awaiting(const Gid& gid, BranchIndex branch, Verb verb) {
-    Transaction* t = find_mutable(gid);
-    if (t == nullptr || branch >= t->live.size()) return nullptr;
-    if (verb == Verb::prepare) return t->phase == Phase::preparing ? t : nullptr;
-    const bool is_under_way = t->phase == Phase::deciding || t->phase == Phase::delivering;
-    if (!is_under_way || verb != verb_of(*t->decision)) return nullptr;
-    // A commit that nobody sent can't be acknowledged.
-    if (t->decision == Decision::commit && t->phase == Phase::deciding) return nullptr;
-    return t->live[branch].vote.vote == Vote::read_only ? nullptr : t;
-}
-
-std::optional<Gid> Protocol::find(const BusinessKey& key) const {
-    const auto found = keys_.find(key);
-    if (found == keys_.end()) return std::nullopt;
-    return found->second;
-}
-
-std::optional<std::pair<BusinessKey, Gid>> Protocol::last_attempt(const std::string& code,
-                                                                  const std::string& id) const {
-    auto above = keys_.upper_bound({code, id, UINT32_MAX});
-    if (above == keys_.begin()) return std::nullopt;
-    --above;
-    if (above->first.code != code || above->first.id != id) return std::nullopt;
-    return *above;
-}
-
-std::optional<Verdict> Protocol::verdict(const Gid& gid) const {
-    const Transaction* t = find(gid);
-    if (t == nullptr) return std::nullopt;
-    if (t->phase == Phase::damaged || !t->folded.decision) return Verdict::pending;
-    return *t->folded.decision == Decision::commit ? Verdict::commit : Verdict::rollback;
-}
-
-std::optional<Gid> Protocol::low_water(const std::string& participant) const {
-    std::optional<Gid> lowest;
-    const auto found = unfinished_by_participant_.find(participant);
-    if (found != unfinished_by_participant_.end() && !found->second.empty())
-        lowest = *found->second.begin();
-    if (!damaged_.empty() && (!lowest || *damaged_.begin() < *lowest)) lowest = *damaged_.begin();
-    return lowest;
-}
-
-std::optional<Time> Protocol::next_deadline() const {
-    if (deadlines_.empty()) return std::nullopt;
-    return deadlines_.top().at;
-}
-
-Transaction& Protocol::start(const Started& started) {
-    Transaction& t = transactions_[started.gid];
-    t.folded.started = started;
-    live_bytes_ += bytes_of(started);
-    t.live.resize(started.branches.size());
-    keys_.emplace(started.key, started.gid);
-    for (const BranchRequest& branch : started.branches)
-        unfinished_by_participant_[branch.participant].insert(started.gid);
-    return t;
-}
-
-void Protocol::erase(const Gid& gid) {
-    const auto found = transactions_.find(gid);
-    const Started& started = found->second.started();
-    live_bytes_ -= bytes_of(started);
-    keys_.erase(started.key);
-    for (const BranchRequest& branch : started.branches)
-        unfinished_by_participant_[branch.participant].erase(gid);
-    transactions_.erase(found);
+    live.is_sent = false;
+    live.attempts = 0;
+    live.is_alerted = false;
+    deliver_next(t, effects);
 }
 
 void Protocol::append(Transaction& t, Record record, bool is_forced, Effects& effects) {

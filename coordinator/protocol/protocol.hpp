@@ -1,4 +1,5 @@
-// The coordinator's half of two-phase commit: events in, effects out.
+// The coordinator's half of two-phase commit, sagas and eventual delivery: events in, effects out.
+// What the modes differ in is the table of modes.hpp.
 // No I/O, clock, thread, logging or metrics: the caller tells what happened and does what is
 // answered.
 #pragma once
@@ -26,6 +27,7 @@ using Time = std::chrono::milliseconds;  // on a clock that never goes back
 // clang-format off
 // Events: what happened.
 /// A request that admission let through: its gid is new and its business key is free.
+/// `vote_timeout`: for the first phase; 0: none.
 struct Submitted { Started started; Time vote_timeout{}; bool is_start_awaited = false; };
 /// The record is durable.
 struct Logged { Record record; };
@@ -33,13 +35,13 @@ struct Logged { Record record; };
 struct Unlogged { Gid gid{}; };
 struct Voted { Gid gid{}; BranchIndex branch = 0; BranchVote vote; bool is_fault = false; };
 struct Acknowledged { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::string result; };
-/// No answer that counts; the lane asks again by itself.
+/// No answer that counts; the lane asks again by itself, unless told otherwise.
 struct Unclear { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; std::uint32_t attempts = 0; std::string error; bool is_fault = false; };
 /// A participant says that it can't follow the decision.
 struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; std::string code; std::string message; };
 struct Ticked {};
 /// A person's decision, which may_resolve() allowed. how: "rollback", "by_hand", "discarded", and
-/// "commit" for a held transaction alone.
+/// "commit" for a held transaction alone, "retry" for a dead letter alone.
 struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason; };
 using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, Contradicted, Ticked, ResolveAsked>;
 
@@ -48,7 +50,8 @@ using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unc
 /// belong in one atomic append; the records of one transaction come one after the other.
 struct Append { Record record; std::uint32_t n = 0; bool is_forced = false; };
 /// Ask the branch's participant until it answers clearly; replaces what still waits for this branch.
-struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; };
+/// Not before `delay` has passed.
+struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; Time delay{}; };
 /// Ask this branch no more.
 struct Withdraw { Gid gid{}; BranchIndex branch = 0; std::string participant; std::string branch_id; };
 /// Clients may be told this much now. `failed`: nothing was started.
@@ -70,14 +73,14 @@ std::string_view to_text(Phase phase);
 struct LiveBranch {
     BranchVote vote;
     std::optional<How> how;        // it ended so, durable or not
+    std::optional<How> closing;    // a person ends it so, once it is compensated
     std::string result;            // of its end: JSON text or empty
+    bool is_asked = false;         // it may have run: in this life, or perhaps in an earlier one
+    bool is_sent = false;          // what is to be asked or told now
     bool is_contradicted = false;  // heuristic hazard: its participant can't follow the decision
-    std::uint32_t attempts = 0;    // unclear answers in a row
+    std::uint32_t attempts = 0;    // unclear answers in a row; of a delivery: tries that failed
     bool is_alerted = false;       // of a fault or of many attempts, since the last clear answer
     std::string last_error;
-
-    /// Nothing is left to deliver to it.
-    bool is_done() const { return how.has_value() || vote.vote == Vote::read_only; }
 };
 
 /// A transaction that is not finished.
@@ -91,7 +94,13 @@ struct Transaction {
     std::string damage;
 
     const Started& started() const { return folded.started; }
+    Mode mode() const { return folded.started.mode; }
+    /// What is left to tell this branch now, once decided.
+    std::optional<Verb> delivery_to(BranchIndex branch) const;
+    /// Nothing is left to deliver to this branch; a dead letter waits for a person.
+    bool is_settled(BranchIndex branch) const;
     bool needs_attention() const;
+    std::size_t dead_letters() const;
 };
 
 /// An answer to "what was decided?".
@@ -109,7 +118,8 @@ enum class ResolveRefusal {
     branch_not_meant,  // a decision is about all branches
     branch_unknown,
     branch_done,
-    damaged,  // its records can't be read
+    not_dead,  // only a dead letter is retried so
+    damaged,   // its records can't be read
 };
 
 /// The state machine of all unfinished transactions of one shard. One thread.
@@ -165,10 +175,20 @@ private:
     Transaction* find_awaiting(const Gid& gid, BranchIndex branch, Verb verb);
     Transaction& start(const Started& started);
     void erase(const Gid& gid);
+    void ask(Transaction& t, Effects& effects);
+    void voted(Transaction& t, const Voted& e, Effects& effects);
     void decide(Transaction& t, Decision decision, Why why, Effects& effects);
     void deliver(Transaction& t, Effects& effects);
+    void deliver_next(Transaction& t, Effects& effects);
+    void fail_delivery(Transaction& t,
+                       BranchIndex branch,
+                       std::string code,
+                       std::string message,
+                       Effects& effects);
+    void resolved(Transaction& t, BranchIndex branch, const std::string& how, Effects& effects);
     void end_branch(Transaction& t, BranchIndex branch, How how, std::string result, Effects& to);
     void finish_if_delivered(Transaction& t, Effects& effects);
+    void resume(Transaction& t, Time now, Effects& effects);
     void append(Transaction& t, Record record, bool is_forced, Effects& effects);
 
     struct Deadline {

@@ -14,7 +14,7 @@ constexpr Name<Mode> modes[] = {
     {Mode::two_phase, "two_phase"}, {Mode::saga, "saga"}, {Mode::eventual, "eventual"}};
 constexpr Name<Vote> votes[] = {
     {Vote::none, "none"}, {Vote::prepared, "prepared"}, {Vote::read_only, "read_only"},
-    {Vote::executed, "executed"}, {Vote::refused, "refused"}};
+    {Vote::executed, "executed"}, {Vote::refused, "refused"}, {Vote::unasked, "unasked"}};
 constexpr Name<Decision> decisions[] = {
     {Decision::commit, "commit"}, {Decision::rollback, "rollback"}};
 constexpr Name<Verb> verbs[] = {

@@ -15,7 +15,8 @@
 namespace twophase::coordinator {
 
 enum class Mode { two_phase, saga, eventual };
-enum class Vote { none, prepared, read_only, executed, refused };
+/// `none`: asked, and no answer that counts. `unasked`: the decision came first.
+enum class Vote { none, prepared, read_only, executed, refused, unasked };
 enum class Decision { commit, rollback };
 enum class Verb { prepare, commit, rollback, execute, compensate };
 /// How a branch ended. The last three are forced records: a person or a limit ended it.
@@ -80,8 +81,10 @@ struct BranchVote {
 };
 
 // clang-format off
+/// `timeout_milliseconds`: of a first phase that goes on after a crash; none: it takes its time.
 struct Started { Gid gid{}; Mode mode = Mode::two_phase; BusinessKey key; Fingerprint fingerprint{};
                  std::vector<BranchRequest> branches; Origin origin; std::string traceparent;
+                 std::optional<std::uint64_t> timeout_milliseconds;
                  friend bool operator==(const Started&, const Started&) = default; };
 struct StepDone { Gid gid{}; BranchIndex branch = 0; std::string result;
                   friend bool operator==(const StepDone&, const StepDone&) = default; };

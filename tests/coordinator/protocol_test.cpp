@@ -294,7 +294,7 @@ TEST(ProtocolTest, TheFoldLiveAndTheFoldAfterACrashAgree) {
     EXPECT_EQ(live.records, again.records);
     EXPECT_EQ(live.decision, again.decision);
     EXPECT_EQ(live.branches[1].how, again.branches[1].how);
-    EXPECT_EQ(live.branches[0].is_done(), again.branches[0].is_done());
+    EXPECT_EQ(live.is_settled(0), again.is_settled(0));
 }
 
 // --- unclear answers, contradictions, people ---

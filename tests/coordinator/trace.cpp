@@ -6,6 +6,14 @@
 
 namespace twophase::coordinator {
 
+Trace::Trace(Mode mode, std::vector<BranchRequest> branches, Time timeout)
+    : mode_(mode), branches_(std::move(branches)), timeout_(timeout) {
+    for (BranchRequest& branch : branches_) {
+        branch.participant = branch.branch_id;
+        participants_.push_back(branch.branch_id);
+    }
+}
+
 Gid Trace::gid(const std::string& name) const {
     Gid gid{};
     gid[6] = 0x70;
@@ -20,13 +28,17 @@ BranchIndex Trace::index(const std::string& participant) const {
 }
 
 Trace& Trace::submit(const std::string& name, bool is_start_awaited, std::uint32_t attempt) {
-    Started started{.gid = gid(name), .key = {"order", name, attempt}};
-    for (const std::string& participant : participants_)
-        started.branches.push_back({.branch_id = participant,
-                                    .participant = participant,
-                                    .operation = "do",
-                                    .payload = "{}"});
-    step(Submitted{started, Time(5'000), is_start_awaited});
+    Started started{.gid = gid(name), .mode = mode_, .key = {"order", name, attempt}};
+    started.branches = branches_;
+    if (mode_ != Mode::two_phase && timeout_ > Time{0})
+        started.timeout_milliseconds = static_cast<std::uint64_t>(timeout_.count());
+    if (branches_.empty())
+        for (const std::string& participant : participants_)
+            started.branches.push_back({.branch_id = participant,
+                                        .participant = participant,
+                                        .operation = "do",
+                                        .payload = "{}"});
+    step(Submitted{started, timeout_, is_start_awaited});
     return *this;
 }
 

@@ -17,6 +17,8 @@ class Trace {
 public:
     explicit Trace(std::vector<std::string> participants)
         : participants_(std::move(participants)) {}
+    /// Of another mode: each branch's participant is called like the branch.
+    Trace(Mode mode, std::vector<BranchRequest> branches, Time timeout = Time{0});
 
     Trace& submit(const std::string& name,
                   bool is_start_awaited = false,
@@ -56,6 +58,9 @@ private:
     std::string named(std::string text) const;
 
     std::vector<std::string> participants_;
+    Mode mode_ = Mode::two_phase;
+    std::vector<BranchRequest> branches_;
+    Time timeout_{5'000};
     Protocol core_;
     Time now_{1'000};
     std::deque<Record> queued_;

@@ -1,0 +1,176 @@
+// The state of the core: folding records, resuming after a crash, looking things up.
+#include "coordinator/protocol/modes.hpp"
+#include "coordinator/protocol/protocol.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+/// Of a request while it lives; its results are as small as participants keep them.
+std::size_t bytes_of(const Started& started) {
+    constexpr std::size_t for_itself = 1'024;
+    constexpr std::size_t for_a_branch = 512;
+    std::size_t bytes = for_itself;
+    for (const BranchRequest& branch : started.branches)
+        bytes += for_a_branch + branch.payload.size();
+    return bytes;
+}
+
+}  // namespace
+
+// --- the fold, live and at recovery ---
+
+std::string Protocol::apply(const Record& record) {
+    const Gid& gid = gid_of(record);
+    Transaction* t = find_mutable(gid);
+    if (t == nullptr) {
+        const auto* started = std::get_if<Started>(&record);
+        if (started == nullptr) return std::string(name_of(record)) + " without started";
+        if (auto taken = find(started->key))
+            return "its business key belongs to " + to_text(*taken);
+        t = &start(*started);
+    }
+    if (std::string objection = t->folded.fold(record); !objection.empty()) return objection;
+    t->next_n = std::max(t->next_n, t->folded.records);
+    if (t->folded.is_finished) erase(gid);
+    return {};
+}
+
+void Protocol::set_aside(const Gid& gid, std::string damage) {
+    Transaction& t = transactions_[gid];
+    t.folded.started.gid = gid;
+    t.phase = Phase::damaged;
+    t.damage = std::move(damage);
+    damaged_.insert(gid);
+}
+
+Effects Protocol::resume(Time now, const std::optional<Gid>& restored_below) {
+    Effects effects;
+    for (auto& [gid, t] : transactions_) {
+        if (t.phase == Phase::damaged) continue;
+        for (BranchIndex i = 0; i < t.live.size(); ++i) {
+            const FoldedBranch& known = t.folded.branches[i];
+            t.live[i].vote = known.vote;
+            t.live[i].how = known.how;
+            t.live[i].closing = known.closing;
+            t.live[i].result = known.result;
+            t.live[i].is_asked = is_in_first_phase(t.mode(), i);  // nobody knows any more
+        }
+        const bool is_held = !t.folded.decision && restored_below && gid < *restored_below;
+        if (is_held)
+            t.phase = Phase::held;
+        else
+            resume(t, now, effects);
+    }
+    return effects;
+}
+
+void Protocol::resume(Transaction& t, Time now, Effects& effects) {
+    if (t.folded.decision) {
+        t.decision = t.folded.decision;
+        t.phase = Phase::delivering;
+        deliver(t, effects);
+        finish_if_delivered(t, effects);
+    } else if (is_presumed(t.mode())) {
+        // Votes are not logged, so those received before the crash are lost: roll back.
+        decide(t,
+               Decision::rollback,
+               {.code = "restarted",
+                .message = "the coordinator stopped before it had decided",
+                .branch = {}},
+               effects);
+    } else {
+        // Executing is repeatable: it goes on where it was.
+        ask(t, effects);
+        if (const auto timeout = t.started().timeout_milliseconds)
+            deadlines_.push({now + Time(*timeout), t.started().gid});
+    }
+}
+
+// --- looking things up ---
+
+const Transaction* Protocol::find(const Gid& gid) const {
+    const auto found = transactions_.find(gid);
+    return found == transactions_.end() ? nullptr : &found->second;
+}
+
+Withdraw Protocol::withdraw(const Transaction& t, BranchIndex branch) {
+    const BranchRequest& request = t.started().branches[branch];
+    return {t.started().gid, branch, request.participant, request.branch_id};
+}
+
+Transaction* Protocol::find_mutable(const Gid& gid) {
+    const auto found = transactions_.find(gid);
+    return found == transactions_.end() ? nullptr : &found->second;
+}
+
+/// The transaction, if `verb` is what was sent to this branch and is not answered; nothing when too
+/// late, or early: a commit that nobody sent can't be acknowledged.
+Transaction* Protocol::find_awaiting(const Gid& gid, BranchIndex branch, Verb verb) {
+    Transaction* t = find_mutable(gid);
+    if (t == nullptr || branch >= t->live.size() || !t->live[branch].is_sent) return nullptr;
+    if (t->phase == Phase::preparing) return verb == asking_verb(t->mode()) ? t : nullptr;
+    const bool is_under_way = t->phase == Phase::deciding || t->phase == Phase::delivering;
+    return is_under_way && verb == t->delivery_to(branch) ? t : nullptr;
+}
+
+std::optional<Gid> Protocol::find(const BusinessKey& key) const {
+    const auto found = keys_.find(key);
+    if (found == keys_.end()) return std::nullopt;
+    return found->second;
+}
+
+std::optional<std::pair<BusinessKey, Gid>> Protocol::last_attempt(const std::string& code,
+                                                                  const std::string& id) const {
+    auto above = keys_.upper_bound({code, id, UINT32_MAX});
+    if (above == keys_.begin()) return std::nullopt;
+    --above;
+    if (above->first.code != code || above->first.id != id) return std::nullopt;
+    return *above;
+}
+
+std::optional<Verdict> Protocol::verdict(const Gid& gid) const {
+    const Transaction* t = find(gid);
+    if (t == nullptr) return std::nullopt;
+    if (t->phase == Phase::damaged || !t->folded.decision) return Verdict::pending;
+    return *t->folded.decision == Decision::commit ? Verdict::commit : Verdict::rollback;
+}
+
+std::optional<Gid> Protocol::low_water(const std::string& participant) const {
+    std::optional<Gid> lowest;
+    const auto found = unfinished_by_participant_.find(participant);
+    if (found != unfinished_by_participant_.end() && !found->second.empty())
+        lowest = *found->second.begin();
+    if (!damaged_.empty() && (!lowest || *damaged_.begin() < *lowest)) lowest = *damaged_.begin();
+    return lowest;
+}
+
+std::optional<Time> Protocol::next_deadline() const {
+    if (deadlines_.empty()) return std::nullopt;
+    return deadlines_.top().at;
+}
+
+Transaction& Protocol::start(const Started& started) {
+    Transaction& t = transactions_[started.gid];
+    t.folded.started = started;
+    live_bytes_ += bytes_of(started);
+    t.live.resize(started.branches.size());
+    keys_.emplace(started.key, started.gid);
+    for (const BranchRequest& branch : started.branches)
+        unfinished_by_participant_[branch.participant].insert(started.gid);
+    return t;
+}
+
+void Protocol::erase(const Gid& gid) {
+    const auto found = transactions_.find(gid);
+    const Started& started = found->second.started();
+    live_bytes_ -= bytes_of(started);
+    keys_.erase(started.key);
+    for (const BranchRequest& branch : started.branches)
+        unfinished_by_participant_[branch.participant].erase(gid);
+    transactions_.erase(found);
+}
+
+}  // namespace twophase::coordinator
