@@ -85,6 +85,13 @@ public:
     Schedule& schedule() { return schedule_; }
     const Schedule& schedule() const { return schedule_; }
 
+    void want(const BranchKey& key, Verb verb, std::size_t bytes, Time delay) {
+        const bool is_later = delay > Time{0};
+        schedule_.want(
+            key, verb, bytes, is_later ? std::optional(around_.now() + delay) : std::nullopt);
+        pump_soon();
+    }
+
     /// Sends what may leave, once in a turn of the loop, so that one turn's wants gather.
     void pump_soon() {
         if (std::exchange(is_pump_posted_, true)) return;
@@ -326,11 +333,11 @@ void Lanes::stop() {
 bool Lanes::want(const std::string& participant,
                  const BranchKey& key,
                  Verb verb,
-                 std::size_t bytes) {
+                 std::size_t bytes,
+                 recovery::Time delay) {
     const auto found = lanes_.find(participant);
     if (found == lanes_.end()) return false;
-    found->second->schedule().want(key, verb, bytes + message_overhead);
-    found->second->pump_soon();
+    found->second->want(key, verb, bytes + message_overhead, delay);
     return true;
 }
 

@@ -80,9 +80,13 @@ public:
     /// Sends nothing more; what is in flight is abandoned.
     void stop();
 
-    /// Asks until clearly answered, in place of what was wanted for this branch before. False when
-    /// no such participant is configured: then nothing is sent.
-    bool want(const std::string& participant, const BranchKey& key, Verb verb, std::size_t bytes);
+    /// Asks until clearly answered, in place of what was wanted for this branch before; not before
+    /// `delay` has passed. False when no such participant is configured: then nothing is sent.
+    bool want(const std::string& participant,
+              const BranchKey& key,
+              Verb verb,
+              std::size_t bytes,
+              recovery::Time delay = recovery::Time{0});
     void drop(const std::string& participant, const BranchKey& key);
     /// The verb that is wanted for the branch, if any.
     std::optional<Verb> wanted(const std::string& participant, const BranchKey& key) const;

@@ -213,8 +213,9 @@ void Service::perform(const Send& e) {
     if (is_stopped_) return;
     const Transaction* t = core_.find(e.gid);
     const BranchRequest& branch = t->started().branches[e.branch];
-    const std::size_t bytes = e.verb == Verb::prepare ? branch.payload.size() : 0;
-    if (!lanes_.want(branch.participant, {e.gid, branch.branch_id}, e.verb, bytes))
+    const bool has_payload = e.verb == Verb::prepare || e.verb == Verb::execute;
+    const std::size_t bytes = has_payload ? branch.payload.size() : 0;
+    if (!lanes_.want(branch.participant, {e.gid, branch.branch_id}, e.verb, bytes, e.delay))
         perform(Alert{"unknown_participant",
                       e.gid,
                       e.branch,

@@ -63,13 +63,19 @@ public:
           breaker_(options.breaker, options.backoff),
           random_(seed) {}
 
-    /// Wants `verb` for `key` from now on, as soon as may be. `bytes`: about what it adds to a
-    /// body.
-    void want(const Key& key, Verb verb, std::size_t bytes) {
+    /// Wants `verb` for `key` from now on, as soon as may be, or from `not_before` on. `bytes`:
+    /// about what it adds to a body.
+    void want(const Key& key,
+              Verb verb,
+              std::size_t bytes,
+              std::optional<Time> not_before = std::nullopt) {
         drop(key);
         Entry& entry = entries_[key];
         entry = Entry{.verb = verb, .generation = ++generations_, .bytes = bytes};
-        make_ready(key, entry);
+        if (not_before)
+            plan(key, entry, *not_before);
+        else
+            make_ready(key, entry);
     }
 
     /// Wants nothing for `key` any more.
@@ -96,6 +102,7 @@ public:
     /// call, then done().
     std::vector<Request> take(Time now) {
         while (!due_.empty() && due_.begin()->first <= now) make_due(*due_.begin());
+        while (!planned_.empty() && planned_.begin()->first <= now) make_due(*planned_.begin());
         std::vector<Request> requests;
         if (breaker_.is_open()) {
             if (is_probing_ || now < breaker_.probe_at()) return requests;
@@ -161,7 +168,7 @@ public:
     /// Makes what waits for `key` due now; false when nothing waits.
     bool hurry(const Key& key) {
         const auto found = entries_.find(key);
-        if (found == entries_.end() || found->second.state != State::waiting) return false;
+        if (found == entries_.end() || !is_waiting(found->second)) return false;
         make_due({found->second.due, key});
         return true;
     }
@@ -170,10 +177,13 @@ public:
     std::optional<Time> next_due() const {
         if (breaker_.is_open()) {
             // With its window full a probe waits for done(), not for a time that has passed.
-            const bool may_probe = !is_probing_ && (has_ready() || has_waiting());
-            return may_probe ? std::optional(breaker_.probe_at()) : std::nullopt;
+            if (is_probing_) return std::nullopt;
+            if (has_ready() || has_waiting()) return breaker_.probe_at();
+            return first_of(planned_);
         }
-        return due_.empty() ? std::nullopt : std::optional(due_.begin()->first);
+        const auto retry = first_of(due_);
+        const auto planned = first_of(planned_);
+        return !retry || (planned && *planned < *retry) ? planned : retry;
     }
 
     bool is_open() const { return breaker_.is_open(); }
@@ -181,7 +191,9 @@ public:
     std::size_t in_flight() const { return in_window_[0] + in_window_[1]; }
 
 private:
-    enum class State { ready, in_flight, waiting };
+    /// `waiting`: after an answer that does not count; `planned`: for its time, whatever the peer
+    /// does meanwhile.
+    enum class State { ready, in_flight, waiting, planned };
     struct Entry {
         Verb verb{};
         std::uint64_t generation = 0;
@@ -199,12 +211,27 @@ private:
 
     void make_due(std::pair<Time, Key> due) {
         Entry& entry = entries_.at(due.second);
-        due_.erase(due);
+        forget_due(due.second, entry);
         make_ready(due.second, entry);
     }
 
     void forget_due(const Key& key, const Entry& entry) {
         if (entry.state == State::waiting) due_.erase({entry.due, key});
+        if (entry.state == State::planned) planned_.erase({entry.due, key});
+    }
+
+    static bool is_waiting(const Entry& entry) {
+        return entry.state == State::waiting || entry.state == State::planned;
+    }
+
+    static std::optional<Time> first_of(const std::set<std::pair<Time, Key>>& times) {
+        return times.empty() ? std::nullopt : std::optional(times.begin()->first);
+    }
+
+    void plan(const Key& key, Entry& entry, Time due) {
+        entry.state = State::planned;
+        entry.due = due;
+        planned_.insert({due, key});
     }
 
     void wait_until(const Key& key, Entry& entry, Time due) {
@@ -290,6 +317,7 @@ private:
     std::unordered_map<Key, unsigned, Hash> in_flight_;  // requests that carry the key
     std::map<Verb, std::deque<std::pair<Key, std::uint64_t>>> ready_;
     std::set<std::pair<Time, Key>> due_;
+    std::set<std::pair<Time, Key>> planned_;
     std::size_t in_window_[2] = {0, 0};
     bool held_[2] = {false, false};
     Verb last_verb_{};

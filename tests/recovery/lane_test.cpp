@@ -291,5 +291,53 @@ TEST(BackoffTest, JittersFromZeroToACeilingThatDoubles) {
     EXPECT_GT(longest, Time(50'000));
 }
 
+TEST(LaneTest, WhatIsPlannedLeavesAtItsTime) {
+    TestLane lane = lane_with(1, 1);
+    lane.want("later", Verb::prepare, 1, Time(500));
+    EXPECT_TRUE(lane.take(Time(499)).empty());
+    EXPECT_EQ(lane.next_due(), Time(500));
+    lane.want("now", Verb::commit, 1);
+    const auto first = lane.take(Time(499));
+    ASSERT_EQ(first.size(), 1U);
+    EXPECT_EQ(keys(first[0]), "now") << "it holds up nothing else";
+    const auto second = lane.take(Time(500));
+    ASSERT_EQ(second.size(), 1U);
+    EXPECT_EQ(keys(second[0]), "later");
+}
+
+TEST(LaneTest, WhatIsPlannedCanBeHurriedReplacedAndDropped) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("hurried", Verb::prepare, 1, Time(500));
+    lane.want("replaced", Verb::prepare, 1, Time(500));
+    lane.want("dropped", Verb::prepare, 1, Time(500));
+    EXPECT_TRUE(lane.hurry("hurried"));
+    lane.want("replaced", Verb::commit, 1);
+    lane.drop("dropped");
+    std::string left;
+    for (const auto& request : lane.take(Time(0))) left += keys(request) + " ";
+    EXPECT_EQ(left, "replaced hurried ") << "verbs take turns";
+    EXPECT_EQ(lane.next_due(), std::nullopt);
+    EXPECT_TRUE(lane.take(Time(500)).empty());
+}
+
+/// Closing the breaker hurries what waits for the peer, and not what is planned.
+TEST(LaneTest, TheClosingBreakerLeavesWhatIsPlanned) {
+    TestLane lane = lane_with(1, 1);
+    Time now(0);
+    lane.want("a", Verb::prepare, 1);
+    for (int failures = 0; !lane.is_open(); ++failures) {
+        ASSERT_LT(failures, 100);
+        now = std::max(now, lane.next_due().value_or(now));
+        for (const auto& request : lane.take(now)) fail(lane, request, now, Outcome::unreachable);
+    }
+    lane.want("later", Verb::prepare, 1, now + Time(1'000'000));
+    now = *lane.next_due();
+    const auto probe = lane.take(now);
+    ASSERT_EQ(probe.size(), 1U);
+    EXPECT_EQ(keys(probe[0]), "a") << "a probe is no reason to deliver early";
+    succeed(lane, probe[0]);
+    EXPECT_TRUE(lane.take(now).empty());
+}
+
 }  // namespace
 }  // namespace twophase::recovery
