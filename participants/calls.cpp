@@ -11,16 +11,6 @@
 
 namespace twophase::participants {
 
-namespace {
-
-http::Response try_later(std::string_view code, std::string_view detail) {
-    http::Response response = http::problem(503, code, detail);
-    response.headers.push_back({"Retry-After", "1"});
-    return response;
-}
-
-}  // namespace
-
 std::string query_text(const http::Request& request, const std::string& name) {
     const auto found = request.query.find(name);
     return found == request.query.end() ? "" : found->second;
@@ -56,10 +46,15 @@ PageQuery page_query(const http::Request& request) {
     return page;
 }
 
-http::Response to_problem(const Refusal& refusal) {
-    http::Json more = http::Json::object();
+http::Response to_problem(const Refusal& refusal, http::Json more) {
     if (!refusal.reason.empty()) more["reason"] = refusal.reason;
-    return http::problem(refusal.status, refusal.code, refusal.message, std::move(more));
+    if (!refusal.field.empty()) more["field"] = refusal.field;
+    const std::string seconds = std::to_string(refusal.retry_after_seconds);
+    if (refusal.retry_after_seconds > 0) more["retry_after_seconds"] = refusal.retry_after_seconds;
+    http::Response response =
+        http::problem(refusal.status, refusal.code, refusal.message, std::move(more));
+    if (refusal.retry_after_seconds > 0) response.headers.push_back({"Retry-After", seconds});
+    return response;
 }
 
 AuditEntry direct_entry(const Surroundings& around,
@@ -100,6 +95,12 @@ void write_and_respond(RequestQueue& queue,
         .is_new_work = true,
         .label = label,
     });
+}
+
+http::Response try_later(std::string_view code, std::string_view detail) {
+    http::Response response = http::problem(503, code, detail);
+    response.headers.push_back({"Retry-After", "1"});
+    return response;
 }
 
 http::Response overloaded() {

@@ -37,8 +37,8 @@ QueryNumber query_number(const http::Request& request,
                          std::int64_t least,
                          std::int64_t most);
 
-/// A refusal of a direct call as a problem document.
-http::Response to_problem(const Refusal& refusal);
+/// A refusal of a direct call as a problem document, with the members of `more`.
+http::Response to_problem(const Refusal& refusal, http::Json more = http::Json::object());
 
 /// The audit's entry of a direct call, as far as every call knows it; a success until said
 /// otherwise.
@@ -56,6 +56,9 @@ void write_and_respond(RequestQueue& queue,
                        const char* label,
                        std::function<http::Response(wal::Unit&)> work,
                        http::Respond respond);
+
+/// 503 with Retry-After: nothing was done, and soon it may be.
+http::Response try_later(std::string_view code, std::string_view detail);
 
 /// The problem documents of a request that was not carried out.
 http::Response overloaded();

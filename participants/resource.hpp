@@ -25,6 +25,8 @@ struct Work {
     std::string business_id;
     std::string note;    // what the first step left for the second
     std::string reason;  // compensate: why, canonical JSON or empty
+    /// Of a direct operation, which has no gid: the lock's that its sender holds.
+    std::optional<std::uint64_t> lock_token = {};
 };
 
 struct Refusal {
@@ -33,6 +35,7 @@ struct Refusal {
     std::string reason;  // the business code
     std::string message;
     std::string field;
+    std::uint64_t retry_after_seconds = 0;  // 0: not told
 };
 
 /// What the audit tells about a step. States are JSON objects as text; empty where there is none.

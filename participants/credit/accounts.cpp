@@ -7,10 +7,7 @@
 namespace twophase::participants::credit {
 namespace {
 
-/// No name holds a slash.
-std::string key_of(const AccountName& name) { return name.user_id + "/" + name.credit_type; }
-
-std::string prefix_of(const AccountName& name) { return key_of(name) + "/"; }
+std::string prefix_of(const AccountName& name) { return account_key(name) + "/"; }
 
 std::string entry_key(const AccountName& name, std::uint64_t entry_id) {
     return prefix_of(name) + participants::key_of(entry_id);
@@ -21,6 +18,8 @@ std::string hold_key(const AccountName& name, std::string_view branch) {
 }
 
 }  // namespace
+
+std::string account_key(const AccountName& name) { return name.user_id + "/" + name.credit_type; }
 
 const char* to_string(EntryKind kind) {
     switch (kind) {
@@ -44,14 +43,14 @@ Accounts::Accounts(const TableOf& table_of)
       holds_(table_of("holds")),
       numbers_(table_of("numbers")) {}
 
-std::vector<std::string> Accounts::tables() { return {"accounts", "entries", "holds"}; }
+std::vector<std::string> Accounts::tables() { return {"accounts", "entries", "holds", "locks"}; }
 
 std::optional<Account> Accounts::find(const wal::Unit& unit, const AccountName& name) const {
-    return read<Account>(unit, accounts_, key_of(name));
+    return read<Account>(unit, accounts_, account_key(name));
 }
 
 std::optional<Account> Accounts::find(const wal::Reader& reader, const AccountName& name) const {
-    return read<Account>(reader, accounts_, key_of(name));
+    return read<Account>(reader, accounts_, account_key(name));
 }
 
 Account Accounts::create(wal::Unit& unit, const AccountName& name, const Moment& moment) const {
@@ -118,7 +117,7 @@ void Accounts::save(wal::Unit& unit, const AccountName& name, const Account& acc
     assert(account.frozen >= 0 && account.incoming >= 0);
     assert(account.balance >= account.frozen);
     assert(account.room() >= 0);
-    write(unit, accounts_, key_of(name), account);
+    write(unit, accounts_, account_key(name), account);
 }
 
 Accounts::EntryPage Accounts::entries(const wal::Reader& reader,

@@ -21,6 +21,8 @@ struct AccountName {
     std::string user_id;      // 1 to 128 of user_characters
     std::string credit_type;  // 1 to 64
 };
+/// The key of an account in each table of its own: user_id/credit_type, neither holds a slash.
+std::string account_key(const AccountName& name);
 
 struct Account {
     std::uint64_t account_id = 0;
@@ -96,6 +98,7 @@ struct Hold {
 class Accounts {
 public:
     explicit Accounts(const TableOf& table_of);
+    /// Those of Locks too: what changes an account looks at its lock.
     static std::vector<std::string> tables();
 
     std::optional<Account> find(const wal::Unit& unit, const AccountName& name) const;

@@ -3,6 +3,7 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
+#include "participants/credit/account_wire.hpp"
 
 #include <utility>
 
@@ -12,21 +13,7 @@ namespace {
 using http::Fields;
 using http::Json;
 
-constexpr Fields::Text user_rule{.max_bytes = 128, .allowed = user_characters};
-constexpr Fields::Text type_rule{.max_bytes = 64, .allowed = user_characters};
 constexpr Fields::Text business_rule{.max_bytes = 128};
-
-Json to_json(const AccountName& name, const Account& account) {
-    return {{"user_id", name.user_id},
-            {"credit_type", name.credit_type},
-            {"account_id", std::to_string(account.account_id)},
-            {"balance", account.balance},
-            {"frozen", account.frozen},
-            {"available", account.available()},
-            {"version", account.version},
-            {"created_at", account.created_at},
-            {"updated_at", account.updated_at}};
-}
 
 Json to_json(const Entry& entry) {
     Json json{{"entry_id", std::to_string(entry.entry_id)},
@@ -45,38 +32,6 @@ Json to_json(const Entry& entry) {
         json["reason"] = entry.reason;
     }
     return json;
-}
-
-http::Response account_response(const AccountName& name,
-                                const Account& account,
-                                unsigned status = 200) {
-    http::Response response = http::json_response(to_json(name, account), status);
-    response.headers.push_back({"ETag", "\"" + std::to_string(account.version) + "\""});
-    return response;
-}
-
-http::Response no_account() {
-    return http::problem(404, "account_not_found", "no account of this user and credit type");
-}
-
-/// The account that the path names; an error names the segment.
-struct NamedAccount {
-    AccountName name;
-    std::optional<http::FieldError> error;
-};
-
-NamedAccount read_name(const Json& json) {
-    NamedAccount read;
-    Fields fields(json);
-    read.name.user_id = fields.text("user_id", user_rule);
-    read.name.credit_type = fields.text("credit_type", type_rule);
-    read.error = fields.finish();
-    return read;
-}
-
-NamedAccount name_in_path(const http::Request& request) {
-    return read_name(Json{{"user_id", request.parameter("user_id")},
-                          {"credit_type", request.parameter("credit_type")}});
 }
 
 void create_account(const Surroundings& around,
@@ -143,6 +98,9 @@ void grant_credits(const Surroundings& around,
     if (!json) return respond(http::problem(json.error()));
     ReadGrant read = read_grant(named.name, *json);
     if (read.error) return respond(http::problem(*read.error));
+    const HeaderNumber token = read_lock_token(request);
+    if (token.error) return respond(http::problem(*token.error));
+    read.grant.lock_token = token.value;
     const Moment moment = around.clock();
     const auto work = [&grants,
                        moment,
@@ -207,7 +165,8 @@ void CreditKind::add_routes(const Surroundings& around) {
         "GET", account + "/entries", [&accounts, &store](const Request& r, const Respond& to) {
             to(read_or_damaged([&] { return list_entries(accounts, store, r); }));
         });
-    grants_.emplace(accounts, around.audit, table_of_);
+    const Locks& locks = resource_->locks();
+    grants_.emplace(accounts, locks, around.audit, table_of_);
     around.router.add("POST", account + "/grant", [around, this](const Request& r, Respond to) {
         grant_credits(around, *grants_, r, std::move(to));
     });

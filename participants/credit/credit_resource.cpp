@@ -117,13 +117,24 @@ std::uint64_t entry_id_in(const std::string& note) {
 
 }  // namespace
 
+std::optional<Refusal> CreditResource::lock_objection(const wal::Unit& unit,
+                                                      const Work& work,
+                                                      const AccountName& name,
+                                                      const Moment& moment) const {
+    auto objection = locks_.objection(unit, name, work.lock_token, moment);
+    if (!objection || work.gid.empty()) return objection;
+    // A branch carries no token; to its coordinator this is a refusal like any other.
+    return refused("account_locked", objection->message);
+}
+
 Step CreditResource::prepare(wal::Unit& unit, const Work& work, const Moment& moment) {
     Request request = read_request(work);
     if (request.refusal) return refuse(std::move(*request.refusal));
     auto account = accounts_.find(unit, request.name);
     Change change = change_of(request, account);
-    if (auto refusal = check(request, account))
-        return refuse(std::move(*refusal), std::move(change));
+    auto refusal = lock_objection(unit, work, request.name, moment);
+    if (!refusal) refusal = check(request, account);
+    if (refusal) return refuse(std::move(*refusal), std::move(change));
     accounts_.hold(unit,
                    request.name,
                    *account,
@@ -165,8 +176,9 @@ Step CreditResource::execute(wal::Unit& unit, const Work& work, const Moment& mo
     if (request.refusal) return refuse(std::move(*request.refusal));
     auto account = accounts_.find(unit, request.name);
     Change change = change_of(request, account);
-    if (auto refusal = check(request, account))
-        return refuse(std::move(*refusal), std::move(change));
+    auto refusal = lock_objection(unit, work, request.name, moment);
+    if (!refusal) refusal = check(request, account);
+    if (refusal) return refuse(std::move(*refusal), std::move(change));
     return post(
         accounts_, unit, request, *account, first_entry(work, request), std::move(change), moment);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "participants/credit/accounts.hpp"
+#include "participants/credit/locks.hpp"
 #include "participants/resource.hpp"
 
 namespace twophase::participants::credit {
@@ -9,7 +10,7 @@ namespace twophase::participants::credit {
 /// `deduct_credits` and `add_credits` {user_id, credit_type, amount}.
 class CreditResource : public Resource {
 public:
-    explicit CreditResource(const TableOf& table_of) : accounts_(table_of) {}
+    explicit CreditResource(const TableOf& table_of) : accounts_(table_of), locks_(table_of) {}
 
     Step prepare(wal::Unit& unit, const Work& work, const Moment& moment) override;
     Step commit(wal::Unit& unit, const Work& work, const Moment& moment) override;
@@ -18,9 +19,17 @@ public:
     Step compensate(wal::Unit& unit, const Work& work, const Moment& moment) override;
 
     const Accounts& accounts() const { return accounts_; }
+    const Locks& locks() const { return locks_; }
 
 private:
+    /// What keeps new work from an account that somebody holds. Ends never ask.
+    std::optional<Refusal> lock_objection(const wal::Unit& unit,
+                                          const Work& work,
+                                          const AccountName& name,
+                                          const Moment& moment) const;
+
     Accounts accounts_;
+    Locks locks_;
 };
 
 }  // namespace twophase::participants::credit

@@ -93,6 +93,8 @@ Granted Grants::first(wal::Unit& unit,
                       const Moment& moment) const {
     if (!account) return no_account();
     entry.change.before_state = entry.change.after_state = state_of(*account);
+    if (auto locked = locks_.objection(unit, grant.name, grant.lock_token, moment))
+        return refuse(*std::move(locked));
     if (account->room() < grant.amount)
         return refuse(refused("balance_ceiling", "the balance would pass its ceiling"));
     const std::uint64_t id = accounts_.post(unit, grant.name, *account, entry_of(grant), moment);

@@ -3,6 +3,7 @@
 
 #include "participants/audit.hpp"
 #include "participants/credit/accounts.hpp"
+#include "participants/credit/locks.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,7 @@ struct Grant {
     std::string business_id;
     std::string reason;
     std::string canonical;  // the request as canonical JSON, to tell a repeat from another one
+    std::optional<std::uint64_t> lock_token = {};
 };
 
 struct Granted {
@@ -29,9 +31,12 @@ struct Granted {
 /// The rule of a grant, inside one unit, audited.
 class Grants {
 public:
-    /// `accounts` and `audit` must outlive this.
-    Grants(const Accounts& accounts, const Audit& audit, const TableOf& table_of)
-        : accounts_(accounts), audit_(audit), calls_(table_of("direct_calls")) {}
+    /// All but `table_of` must outlive this.
+    Grants(const Accounts& accounts,
+           const Locks& locks,
+           const Audit& audit,
+           const TableOf& table_of)
+        : accounts_(accounts), locks_(locks), audit_(audit), calls_(table_of("direct_calls")) {}
 
     /// `entry` is the audit's, as far as the caller knows it.
     Granted grant(wal::Unit& unit,
@@ -47,6 +52,7 @@ private:
                   const Moment& moment) const;
 
     const Accounts& accounts_;
+    const Locks& locks_;
     const Audit& audit_;
     wal::Table calls_;
 };

@@ -201,7 +201,7 @@ TEST(CreditTest, EntriesPage) {
 
 struct GrantBench : CreditBench {
     GrantBench() : CreditBench(0) {}
-    Grants grants{resource.accounts(), branches.audit(), store.table_of()};
+    Grants grants{resource.accounts(), resource.locks(), branches.audit(), store.table_of()};
 
     Granted grant(std::int64_t amount, const std::string& id, const std::string& user = "ann") {
         Grant grant{.name = {user, "points"},
