@@ -4,6 +4,7 @@
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
 #include "participants/credit/account_wire.hpp"
+#include "participants/credit/adjust_route.hpp"
 
 #include <utility>
 
@@ -166,6 +167,7 @@ void CreditKind::add_routes(const Surroundings& around) {
             to(read_or_damaged([&] { return list_entries(accounts, store, r); }));
         });
     const Locks& locks = resource_->locks();
+    add_adjust_route(around, Adjustments(accounts, locks, around.audit));
     grants_.emplace(accounts, locks, around.audit, table_of_);
     around.router.add("POST", account + "/grant", [around, this](const Request& r, Respond to) {
         grant_credits(around, *grants_, r, std::move(to));

@@ -105,10 +105,19 @@ Reply get(const http::Endpoint& to, const std::string& target) {
 }
 
 Reply post(const http::Endpoint& to, const std::string& target, const http::Json& body) {
+    return send(to, "POST", target, body);
+}
+
+Reply send(const http::Endpoint& to,
+           const std::string& method,
+           const std::string& target,
+           const http::Json& body,
+           std::vector<http::Header> headers) {
     http::Call what;
-    what.method = "POST";
+    what.method = method;
     what.target = target;
-    what.body = body.dump();
+    if (!body.is_null()) what.body = body.dump();
+    what.headers = std::move(headers);
     return call(to, std::move(what));
 }
 

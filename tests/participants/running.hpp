@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace twophase::participants::testing {
 
@@ -51,6 +52,12 @@ struct Reply {
 
 Reply get(const http::Endpoint& to, const std::string& target);
 Reply post(const http::Endpoint& to, const std::string& target, const http::Json& body);
+/// With any method and headers; without a body where that is null.
+Reply send(const http::Endpoint& to,
+           const std::string& method,
+           const std::string& target,
+           const http::Json& body,
+           std::vector<http::Header> headers = {});
 
 /// Asks until `is_done`, at most for half a minute.
 bool eventually(const std::function<bool()>& is_done);
