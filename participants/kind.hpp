@@ -9,6 +9,10 @@
 #include <string>
 #include <vector>
 
+namespace twophase::recovery {
+class Surroundings;
+}
+
 namespace twophase::participants {
 
 /// What a resource's own routes are built from. All of it outlives the router.
@@ -18,6 +22,7 @@ struct Surroundings {
     const Audit& audit;
     Clock clock;
     std::string participant;
+    recovery::Surroundings& machine;
 };
 
 /// A kind of participant: what tells credit from coupon. One resource serves one store.
@@ -29,6 +34,8 @@ public:
     virtual std::vector<std::string> tables() const = 0;
     virtual Resource& open(const TableOf& table_of) = 0;
     virtual void add_routes(const Surroundings& surroundings) = 0;
+    /// The program is about to stop: answers what would wait longer than its end. On the loop.
+    virtual void stop() {}
 };
 
 }  // namespace twophase::participants

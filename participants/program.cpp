@@ -166,7 +166,8 @@ struct Program::State {
                          .queue = *queue,
                          .audit = branches->audit(),
                          .clock = clock,
-                         .participant = config.name});
+                         .participant = config.name,
+                         .machine = machine});
         router.add("GET", "/readyz", [this](const http::Request&, const http::Respond& respond) {
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
         });
@@ -219,6 +220,7 @@ struct Program::State {
         is_stopping = true;
         forget_timer.cancel();
         if (inquirer) inquirer->stop();
+        kind.stop();
         server->stop(stop_grace, std::move(done));
     }
 

@@ -5,6 +5,7 @@
 #include "participants/calls.hpp"
 #include "participants/credit/account_wire.hpp"
 #include "participants/credit/adjust_route.hpp"
+#include "participants/credit/lock_routes.hpp"
 
 #include <utility>
 
@@ -172,6 +173,21 @@ void CreditKind::add_routes(const Surroundings& around) {
     around.router.add("POST", account + "/grant", [around, this](const Request& r, Respond to) {
         grant_credits(around, *grants_, r, std::move(to));
     });
+    const auto lines =
+        std::make_shared<LockLines>(LockLines::Parts{.machine = around.machine,
+                                                     .queue = around.queue,
+                                                     .accounts = accounts,
+                                                     .locks = locks,
+                                                     .audit = around.audit,
+                                                     .clock = around.clock,
+                                                     .participant = around.participant},
+                                    LockLines::Limits{});
+    lock_lines_ = lines;
+    add_lock_routes(around, lines);
+}
+
+void CreditKind::stop() {
+    if (const auto lines = lock_lines_.lock()) lines->stop();
 }
 
 }  // namespace twophase::participants::credit

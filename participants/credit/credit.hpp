@@ -4,8 +4,10 @@
 #include "participants/config.hpp"
 #include "participants/credit/credit_resource.hpp"
 #include "participants/credit/grants.hpp"
+#include "participants/credit/lock_lines.hpp"
 #include "participants/kind.hpp"
 
+#include <memory>
 #include <optional>
 
 namespace twophase::participants::credit {
@@ -16,11 +18,13 @@ public:
     std::vector<std::string> tables() const override;
     Resource& open(const TableOf& table_of) override;
     void add_routes(const Surroundings& surroundings) override;
+    void stop() override;
 
 private:
     std::optional<CreditResource> resource_;
     TableOf table_of_;
     std::optional<Grants> grants_;
+    std::weak_ptr<LockLines> lock_lines_;  // the router's
 };
 
 /// The defaults of credit-participant.
