@@ -7,6 +7,8 @@
 #include "participants/credit/adjust_route.hpp"
 #include "participants/credit/lock_routes.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace twophase::participants::credit {
@@ -58,59 +60,68 @@ void create_account(const Surroundings& around,
     write_and_respond(around.queue, "create_account", work, std::move(respond));
 }
 
-http::Response grant_response(const AccountName& name, const Granted& granted) {
-    if (granted.refusal) return to_problem(*granted.refusal);
-    return http::json_response({{"success", true},
-                                {"transaction_id", std::to_string(granted.entry_id)},
-                                {"idempotent", granted.is_repeat},
-                                {"message", granted.is_repeat ? "granted before" : "granted"},
-                                {"account", to_json(name, granted.account)}});
+const char* message_of(const Posting& posting, bool is_repeat) {
+    if (posting.kind == EntryKind::grant) return is_repeat ? "granted before" : "granted";
+    return is_repeat ? "deducted before" : "deducted";
 }
 
-struct ReadGrant {
-    Grant grant;
+http::Response to_response(const Posting& posting, const Posted& posted) {
+    if (posted.refusal) return to_problem(*posted.refusal);
+    return http::json_response({{"success", true},
+                                {"transaction_id", std::to_string(posted.entry_id)},
+                                {"idempotent", posted.is_repeat},
+                                {"message", message_of(posting, posted.is_repeat)},
+                                {"account", to_json(posting.name, posted.account)}});
+}
+
+struct ReadPosting {
+    Posting posting;
     std::optional<http::FieldError> error;
 };
 
-ReadGrant read_grant(const AccountName& name, const Json& json) {
-    ReadGrant read;
-    Grant& grant = read.grant;
-    grant.name = name;
+ReadPosting read_posting(const AccountName& name, const Json& json) {
+    ReadPosting read;
+    Posting& posting = read.posting;
+    posting.name = name;
     Fields fields(json);
-    grant.amount = fields.integer("amount", 1, most_amount);
-    grant.business_code = fields.text("business_code", business_rule);
-    grant.business_id = fields.text("business_id", business_rule);
-    grant.reason = fields.optional_text("reason", {.min_bytes = 0, .max_bytes = 256}).value_or("");
+    posting.amount = fields.integer("amount", 1, most_amount);
+    posting.business_code = fields.text("business_code", business_rule);
+    posting.business_id = fields.text("business_id", business_rule);
+    posting.reason =
+        fields.optional_text("reason", {.min_bytes = 0, .max_bytes = 256}).value_or("");
     read.error = fields.finish();
     if (read.error) return read;
     Json canonical = json;
     canonical["user_id"] = name.user_id;
     canonical["credit_type"] = name.credit_type;
-    grant.canonical = http::dump(canonical);
+    posting.canonical = http::dump(canonical);
     return read;
 }
 
-void grant_credits(const Surroundings& around,
-                   const Grants& grants,
-                   const http::Request& request,
-                   http::Respond respond) {
+void post_entry(const Surroundings& around,
+                const Postings& postings,
+                EntryKind kind,
+                const http::Request& request,
+                http::Respond respond) {
     const NamedAccount named = name_in_path(request);
     if (named.error) return respond(http::problem(*named.error));
     const auto json = http::parse_json(request.body);
     if (!json) return respond(http::problem(json.error()));
-    ReadGrant read = read_grant(named.name, *json);
+    ReadPosting read = read_posting(named.name, *json);
     if (read.error) return respond(http::problem(*read.error));
     const HeaderNumber token = read_lock_token(request);
     if (token.error) return respond(http::problem(*token.error));
-    read.grant.lock_token = token.value;
+    read.posting.kind = kind;
+    read.posting.lock_token = token.value;
     const Moment moment = around.clock();
-    const auto work = [&grants,
-                       moment,
-                       grant = std::move(read.grant),
-                       audit = direct_entry(around, "grant", moment, request)](wal::Unit& unit) {
-        return grant_response(grant.name, grants.grant(unit, grant, audit, moment));
-    };
-    write_and_respond(around.queue, "grant", work, std::move(respond));
+    const auto work =
+        [&postings,
+         moment,
+         posting = std::move(read.posting),
+         entry = direct_entry(around, to_string(kind), moment, request)](wal::Unit& unit) {
+            return to_response(posting, postings.carry_out(unit, posting, entry, moment));
+        };
+    write_and_respond(around.queue, to_string(kind), work, std::move(respond));
 }
 
 http::Response show_account(const Accounts& accounts,
@@ -142,7 +153,7 @@ http::Response list_entries(const Accounts& accounts,
 
 std::vector<std::string> CreditKind::tables() const {
     std::vector<std::string> tables = Accounts::tables();
-    tables.emplace_back("direct_calls");
+    std::ranges::copy(DirectCalls::tables(), std::back_inserter(tables));
     return tables;
 }
 
@@ -169,10 +180,13 @@ void CreditKind::add_routes(const Surroundings& around) {
         });
     const Locks& locks = resource_->locks();
     add_adjust_route(around, Adjustments(accounts, locks, around.audit));
-    grants_.emplace(accounts, locks, around.audit, table_of_);
-    around.router.add("POST", account + "/grant", [around, this](const Request& r, Respond to) {
-        grant_credits(around, *grants_, r, std::move(to));
-    });
+    postings_.emplace(accounts, locks, around.audit, table_of_);
+    for (const EntryKind kind : {EntryKind::grant, EntryKind::deduct})
+        around.router.add("POST",
+                          account + "/" + to_string(kind),
+                          [around, kind, this](const Request& r, Respond to) {
+                              post_entry(around, *postings_, kind, r, std::move(to));
+                          });
     const auto lines =
         std::make_shared<LockLines>(LockLines::Parts{.machine = around.machine,
                                                      .queue = around.queue,

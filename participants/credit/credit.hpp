@@ -3,8 +3,8 @@
 
 #include "participants/config.hpp"
 #include "participants/credit/credit_resource.hpp"
-#include "participants/credit/grants.hpp"
 #include "participants/credit/lock_lines.hpp"
+#include "participants/credit/postings.hpp"
 #include "participants/kind.hpp"
 
 #include <memory>
@@ -23,7 +23,7 @@ public:
 private:
     std::optional<CreditResource> resource_;
     TableOf table_of_;
-    std::optional<Grants> grants_;
+    std::optional<Postings> postings_;
     std::weak_ptr<LockLines> lock_lines_;  // the router's
 };
 

@@ -1,6 +1,6 @@
 #include "http/json.hpp"
 #include "participants/credit/credit_resource.hpp"
-#include "participants/credit/grants.hpp"
+#include "participants/credit/postings.hpp"
 #include "tests/participants/credit_bench.hpp"
 
 #include <gtest/gtest.h>
@@ -197,28 +197,28 @@ TEST(CreditTest, EntriesPage) {
     EXPECT_EQ(second.items.back().kind, EntryKind::grant);
 }
 
-// --- grants ---
+// --- grants and deductions by direct calls ---
 
-struct GrantBench : CreditBench {
-    GrantBench() : CreditBench(0) {}
-    Grants grants{resource.accounts(), resource.locks(), branches.audit(), store.table_of()};
+struct PostingBench : CreditBench {
+    PostingBench() : CreditBench(0) {}
+    Postings postings{resource.accounts(), resource.locks(), branches.audit(), store.table_of()};
 
-    Granted grant(std::int64_t amount, const std::string& id, const std::string& user = "ann") {
-        Grant grant{.name = {user, "points"},
-                    .amount = amount,
-                    .business_code = "welcome",
-                    .business_id = id,
-                    .reason = "",
-                    .canonical = user + std::to_string(amount)};
+    Posted grant(std::int64_t amount, const std::string& id, const std::string& user = "ann") {
+        Posting posting{.name = {user, "points"},
+                        .amount = amount,
+                        .business_code = "welcome",
+                        .business_id = id,
+                        .reason = "",
+                        .canonical = user + std::to_string(amount)};
         return store.in_unit(
-            [&](wal::Unit& unit) { return grants.grant(unit, grant, {}, moment); });
+            [&](wal::Unit& unit) { return postings.carry_out(unit, posting, {}, moment); });
     }
 };
 
-TEST(GrantTest, IsCarriedOutOncePerBusinessKey) {
-    GrantBench bench;
-    const Granted first = bench.grant(50, "1");
-    const Granted again = bench.grant(50, "1");
+TEST(PostingTest, IsCarriedOutOncePerBusinessKey) {
+    PostingBench bench;
+    const Posted first = bench.grant(50, "1");
+    const Posted again = bench.grant(50, "1");
     EXPECT_FALSE(first.is_repeat);
     EXPECT_TRUE(again.is_repeat);
     EXPECT_EQ(again.entry_id, first.entry_id);
@@ -227,15 +227,15 @@ TEST(GrantTest, IsCarriedOutOncePerBusinessKey) {
     EXPECT_EQ(bench.account().balance, 100);
 }
 
-TEST(GrantTest, RefusesAnotherRequestUnderTheSameKey) {
-    GrantBench bench;
+TEST(PostingTest, RefusesAnotherRequestUnderTheSameKey) {
+    PostingBench bench;
     bench.grant(50, "1");
     EXPECT_EQ(bench.grant(51, "1").refusal->status, 422U);
     EXPECT_EQ(bench.account().balance, 50);
 }
 
-TEST(GrantTest, RefusesAMissingAccountAndTheCeiling) {
-    GrantBench bench;
+TEST(PostingTest, RefusesAMissingAccountAndTheCeiling) {
+    PostingBench bench;
     EXPECT_EQ(bench.grant(1, "1", "bob").refusal->status, 404U);
     for (int n = 0; n < 9; ++n) bench.grant(most_amount, "big" + std::to_string(n));
     EXPECT_EQ(bench.account().balance, most_balance);
