@@ -3,7 +3,10 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
+#include "participants/operation_routes.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -164,7 +167,14 @@ http::Response list_coupons(const Stock& stock,
 
 }  // namespace
 
+std::vector<std::string> CouponKind::tables() const {
+    std::vector<std::string> tables = Stock::tables();
+    std::ranges::copy(DirectCalls::tables(), std::back_inserter(tables));
+    return tables;
+}
+
 Resource& CouponKind::open(const TableOf& table_of) {
+    table_of_ = table_of;
     return resource_.emplace(table_of, random_code);
 }
 
@@ -186,6 +196,7 @@ void CouponKind::add_routes(const Surroundings& around) {
                       [&stock, &store](const Request& r, const Respond& to) {
                           to(read_or_damaged([&] { return list_coupons(stock, store, r); }));
                       });
+    add_operation_routes(around, Operations(*resource_, around.audit, table_of_));
 }
 
 }  // namespace twophase::participants::coupon

@@ -12,12 +12,13 @@ namespace twophase::participants::coupon {
 class CouponKind : public Kind {
 public:
     std::string name() const override { return "coupon"; }
-    std::vector<std::string> tables() const override { return Stock::tables(); }
+    std::vector<std::string> tables() const override;
     Resource& open(const TableOf& table_of) override;
     void add_routes(const Surroundings& surroundings) override;
 
 private:
     std::optional<CouponResource> resource_;
+    TableOf table_of_;
 };
 
 /// The defaults of coupon-participant.

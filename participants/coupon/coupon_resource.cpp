@@ -27,6 +27,11 @@ Request read_request(const Work& work) {
         request.refusal = unknown_operation(work.operation);
         return request;
     }
+    if (work.lock_token) {
+        request.refusal = invalid_payload("lock_token", "none: there are no locks here");
+        request.refusal->field = "lock_token";
+        return request;
+    }
     const auto json = http::parse_json(work.payload);
     if (!json) {
         request.refusal = invalid_payload(json.error().field, json.error().expected);

@@ -6,6 +6,7 @@
 #include "participants/credit/account_wire.hpp"
 #include "participants/credit/adjust_route.hpp"
 #include "participants/credit/lock_routes.hpp"
+#include "participants/operation_routes.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -187,6 +188,7 @@ void CreditKind::add_routes(const Surroundings& around) {
                           [around, kind, this](const Request& r, Respond to) {
                               post_entry(around, *postings_, kind, r, std::move(to));
                           });
+    add_operation_routes(around, Operations(*resource_, around.audit, table_of_));
     const auto lines =
         std::make_shared<LockLines>(LockLines::Parts{.machine = around.machine,
                                                      .queue = around.queue,
