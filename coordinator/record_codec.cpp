@@ -96,6 +96,7 @@ struct ToJson {
              {{"ip", r.origin.ip}, {"request_id", r.origin.request_id}, {"actor", r.origin.actor}}},
             {"branches", std::move(branches)}};
         if (!r.traceparent.empty()) json["traceparent"] = r.traceparent;
+        if (r.timeout_milliseconds) json["timeout_ms"] = *r.timeout_milliseconds;
         return json;
     }
     Json operator()(const StepDone& r) const {
@@ -141,6 +142,8 @@ Started started_from(const Gid& gid, const Json& json) {
     r.origin = {
         .ip = origin.at("ip"), .request_id = origin.at("request_id"), .actor = origin.at("actor")};
     r.traceparent = json.value("traceparent", "");
+    if (json.contains("timeout_ms"))
+        r.timeout_milliseconds = integer<std::uint64_t>(json["timeout_ms"]);
     return r;
 }
 

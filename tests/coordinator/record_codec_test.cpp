@@ -32,7 +32,8 @@ Started full_start() {
                           .max_retries = 5,
                           .retry_delay_milliseconds = 60'000}},
             .origin = {"127.0.0.1", "r-1", "ann"},
-            .traceparent = "00-abc"};
+            .traceparent = "00-abc",
+            .timeout_milliseconds = 90'000};
 }
 
 TEST(RecordCodecTest, EveryRecordGoesThereAndBack) {
@@ -44,7 +45,8 @@ TEST(RecordCodecTest, EveryRecordGoesThereAndBack) {
                 Decision::rollback,
                 {.code = "refused", .message = "too few", .branch = 0},
                 {{.vote = Vote::refused, .code = "insufficient", .message = "too few"},
-                 {.vote = Vote::prepared, .prepare_id = "p", .result = R"({"r":true})"}}},
+                 {.vote = Vote::prepared, .prepare_id = "p", .result = R"({"r":true})"},
+                 {.vote = Vote::unasked}}},
         BranchDone{gid, 1, How::by_hand, R"([1])"},
         DeliveryFailed{gid, 0, 7, "never_prepared", "unknown"},
         Resolved{gid, 1, "discarded", "ann", "gone"},
@@ -57,6 +59,7 @@ TEST(RecordCodecTest, EveryRecordGoesThereAndBack) {
         EXPECT_EQ(decoded->at_microseconds, 1'700'000'000'000'001);
         EXPECT_EQ(encode(decoded->record, decoded->at_microseconds), text);
         EXPECT_EQ(describe(decoded->record), describe(record));
+        EXPECT_EQ(decoded->record, record);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -44,6 +45,9 @@ struct Totals {
         return all;
     }
 };
+
+// Ctrl-C ends a long run after the seed under way, with its totals.
+volatile std::sig_atomic_t is_interrupted = 0;
 
 /// A folder of our own in memory, gone with this.
 class Folder {
@@ -137,6 +141,7 @@ bool is_covered(const Totals& totals, std::uint64_t least) {
 
 int run(const Options& options) {
     spdlog::set_level(spdlog::level::off);
+    std::signal(SIGINT, [](int) { is_interrupted = 1; });
     const Folder folder;
     if (options.replay != 0) return replay(options.replay, folder.path());
     const auto start = std::chrono::steady_clock::now();
@@ -147,6 +152,7 @@ int run(const Options& options) {
     double shown = 0;
     for (std::uint64_t seed = options.first; seed < options.first + options.seeds; ++seed) {
         if (options.minutes > 0 && seconds() > options.minutes * 60) break;
+        if (is_interrupted != 0) break;
         const Report report = run_seed(seed, folder.path());
         totals.add(report);
         if (!report.violation.empty()) {

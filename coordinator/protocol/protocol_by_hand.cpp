@@ -1,0 +1,70 @@
+// What a person may decide, and what then happens.
+#include "coordinator/protocol/modes.hpp"
+#include "coordinator/protocol/protocol.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace twophase::coordinator {
+
+ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
+    const Transaction* t = find(asked.gid);
+    if (t == nullptr || t->phase == Phase::finishing) return ResolveRefusal::unknown;
+    if (t->phase == Phase::damaged) return ResolveRefusal::damaged;
+    if (asked.branch && *asked.branch >= t->live.size()) return ResolveRefusal::branch_unknown;
+    const bool is_decided = t->folded.decision.has_value();
+    if (asked.how == "rollback" || asked.how == "commit") {
+        if (asked.branch) return ResolveRefusal::branch_not_meant;
+        if (is_decided) return ResolveRefusal::decided;
+        if (t->decision) return ResolveRefusal::deciding;
+        const bool lacks_votes = asked.how == "commit" && t->phase != Phase::held;
+        return lacks_votes ? ResolveRefusal::votes_missing : ResolveRefusal::none;
+    }
+    if (t->decision && !is_decided) return ResolveRefusal::deciding;
+    if (!is_decided) return ResolveRefusal::not_decided;
+    if (!asked.branch) return ResolveRefusal::branch_required;
+    const bool is_dead = t->live[*asked.branch].how == How::dead_letter;
+    if (asked.how == "retry") return is_dead ? ResolveRefusal::none : ResolveRefusal::not_dead;
+    const bool is_over = !is_dead && t->is_settled(*asked.branch);
+    return is_over ? ResolveRefusal::branch_done : ResolveRefusal::none;
+}
+
+Effects Protocol::on(const ResolveAsked& e, Time) {
+    assert(may_resolve(e) == ResolveRefusal::none);
+    Transaction& t = transactions_.at(e.gid);
+    Effects effects;
+    append(t, Resolved{e.gid, e.branch, e.how, e.who, e.reason}, true, effects);
+    if (const auto decision = parse_decision(e.how)) {
+        decide(t, *decision, {.code = "by_hand", .message = e.reason, .branch = {}}, effects);
+    } else if (t.delivery_to(*e.branch) != Verb::execute) {
+        effects.push_back(withdraw(t, *e.branch));
+        end_branch(t, *e.branch, *parse_how(e.how), {}, effects);
+    } else if (e.how != "retry") {
+        // It may have run, or may run late: first compensated, once this is durable.
+        effects.push_back(withdraw(t, *e.branch));
+        t.live[*e.branch].is_sent = false;
+    }
+    effects.push_back(Alert{"resolved_by_hand", e.gid, e.branch, e.who + ": " + e.reason});
+    return effects;
+}
+
+/// A person's word about a delivery is durable: it is tried again, or compensated and ended so.
+void Protocol::resolved(Transaction& t,
+                        BranchIndex branch,
+                        const std::string& how,
+                        Effects& effects) {
+    LiveBranch& live = t.live[branch];
+    const bool is_dead = live.how == How::dead_letter;
+    if (!is_dead && t.is_settled(branch)) return;
+    if (how != "retry") live.closing = parse_how(how);
+    if (is_dead) {
+        live.how.reset();
+        ++t.open;
+    }
+    live.is_sent = false;
+    live.attempts = 0;
+    live.is_alerted = false;
+    deliver_next(t, effects);
+}
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,219 @@
+// What clients and people on call ask of the service.
+#include "coordinator/log_entries.hpp"
+#include "coordinator/record_codec.hpp"
+#include "coordinator/service.hpp"
+#include "http/text.hpp"
+#include "wal/crash_point.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+constexpr std::size_t most_beside = 2;
+
+}  // namespace
+
+Admitted Service::submit(Submission submission) {
+    using Kind = Admitted::Kind;
+    Gid same{};
+    switch (admission_of(submission, same)) {
+        case Admission::is_new: break;
+        case Admission::repeat: return {Kind::repeat, same};
+        case Admission::changed: return {Kind::changed, same};
+        case Admission::attempt_not_over: return {Kind::attempt_not_over, same};
+        case Admission::attempt_unknown: return {Kind::attempt_unknown, same};
+        case Admission::superseded: return {Kind::superseded, same};
+        case Admission::damaged: return {Kind::damaged, same};
+    }
+    if (core_.transactions().size() >= config_.max_live ||
+        core_.live_bytes() >= config_.max_live_bytes)
+        return {Kind::too_many, {}};
+    // A participant that is away must not use up what the others need.
+    for (const BranchRequest& branch : submission.branches)
+        if (lanes_.backlog(branch.participant) >= config_.max_live / 4) return {Kind::backlog, {}};
+    if (!log_->store().headroom().has_room) return {Kind::no_room, {}};
+    const std::optional<Gid> gid = mint();
+    if (!gid) return {Kind::no_gid, {}};
+    wal::crash_point("submitted");
+    feed(Submitted{.started = {.gid = *gid,
+                               .mode = submission.mode,
+                               .key = std::move(submission.key),
+                               .fingerprint = submission.fingerprint,
+                               .branches = std::move(submission.branches),
+                               .origin = std::move(submission.origin),
+                               .traceparent = std::move(submission.traceparent)},
+                   .vote_timeout = submission.vote_timeout,
+                   .is_start_awaited = submission.is_start_awaited});
+    return {Kind::is_new, *gid};
+}
+
+/// Applies the rule of business keys; `same` becomes the gid that the answer is about.
+Admission Service::admission_of(const Submission& submission, Gid& same) const {
+    const BusinessKey& key = submission.key;
+    std::optional<KnownAttempt> exact;
+    std::optional<KnownAttempt> highest;
+    if (const auto live = core_.last_attempt(key.code, key.id))
+        highest = known(live->first, live->second);
+    if (const auto stored = log_->find_last_attempt(key.code, key.id);
+        stored && (!highest || stored->key.attempt > highest->attempt))
+        highest = known(*stored);
+    if (highest && highest->attempt == key.attempt) {
+        exact = highest;
+    } else if (highest) {
+        if (const auto live = core_.find(key))
+            exact = known(key, *live);
+        else if (const auto stored = log_->find(to_wal(key)))
+            exact = known(*stored);
+    }
+    if (exact) same = exact->gid;
+    if (!exact && highest) same = highest->gid;
+    return admit(key.attempt, submission.fingerprint, exact, highest);
+}
+
+std::optional<KnownAttempt> Service::known(const BusinessKey& key, const Gid& gid) const {
+    const Transaction* t = core_.find(gid);
+    return KnownAttempt{.attempt = key.attempt,
+                        .gid = gid,
+                        .fingerprint = t->started().fingerprint,
+                        .is_durably_rolled_back = t->folded.decision == Decision::rollback};
+}
+
+std::optional<KnownAttempt> Service::known(const wal::BusinessEntry& entry) const {
+    KnownAttempt attempt{.attempt = entry.key.attempt,
+                         .gid = entry.gid,
+                         .fingerprint = entry.fingerprint,
+                         .is_damaged = entry.damaged};
+    if (!entry.damaged) attempt.is_durably_rolled_back = inquire(entry.gid) == Verdict::rollback;
+    return attempt;
+}
+
+std::uint64_t Service::wait(const Gid& gid, Milestone milestone, Waiter waiter) {
+    waiters_[gid].push_back({++tickets_, milestone, std::move(waiter)});
+    return tickets_;
+}
+
+void Service::forget_waiter(const Gid& gid, std::uint64_t ticket) {
+    const auto found = waiters_.find(gid);
+    if (found == waiters_.end()) return;
+    std::erase_if(found->second, [&](const Waiting& w) { return w.ticket == ticket; });
+    if (found->second.empty()) waiters_.erase(found);
+}
+
+bool Service::has_reached(const Gid& gid, Milestone milestone) const {
+    const Transaction* t = core_.find(gid);
+    // Finished; or damaged, where nothing more will ever be told.
+    if (t == nullptr || t->phase == Phase::damaged) return true;
+    if (milestone == Milestone::started) return t->folded.is_started;
+    if (!t->folded.decision) return false;
+    return milestone == Milestone::decided || t->folded.decision == Decision::rollback ||
+           t->phase == Phase::finishing;
+}
+
+Found Service::find(const Gid& gid) const {
+    if (const Transaction* live = core_.find(gid))
+        return {.live = live, .folded = std::nullopt, .damage = live->damage};
+    const auto stored = log_->read(gid);
+    return stored ? read_back(*stored) : Found{};
+}
+
+Found read_back(const wal::StoredTransaction& stored) {
+    Found found{.live = nullptr, .folded = Folded{}, .damage = stored.damage};
+    for (const wal::StoredRecord& record : stored.records) {
+        auto stamped = decode(stored.gid, record.payload);
+        if (found.damage.empty() && !stamped) found.damage = stamped.error();
+        if (found.damage.empty()) found.damage = found.folded->fold(stamped->record);
+    }
+    return found;
+}
+
+Inquiry Service::inquire(const Gid& gid) const {
+    if (const auto verdict = core_.verdict(gid)) return verdict;
+    const Found found = find(gid);
+    if (!found.damage.empty()) return Verdict::pending;
+    if (found.folded) {
+        if (!found.folded->decision) return Verdict::pending;
+        return *found.folded->decision == Decision::commit ? Verdict::commit : Verdict::rollback;
+    }
+    if (!mint_->has_minted(gid)) return std::nullopt;
+    return gid < presumes_nothing_below_ ? Verdict::pending : Verdict::rollback;
+}
+
+std::size_t Service::retry(const Gid& gid) {
+    const Transaction* t = core_.find(gid);
+    if (t == nullptr) return 0;
+    std::size_t hurried = 0;
+    for (const BranchRequest& branch : t->started().branches)
+        if (lanes_.hurry(branch.participant, {gid, branch.branch_id})) ++hurried;
+    return hurried;
+}
+
+Service::Resolving Service::resolve(const ResolveAsked& asked) {
+    const ResolveRefusal refusal = core_.may_resolve(asked);
+    if (refusal != ResolveRefusal::none) return {ResolveResult::refused, refusal};
+    // One at a time, so that each hears of its own record.
+    if (settling_.contains(asked.gid)) return {ResolveResult::busy, ResolveRefusal::none};
+    if (asked.branch) {
+        const BranchRequest& branch = core_.find(asked.gid)->started().branches[*asked.branch];
+        // What is under way may still arrive; ending the branch now could leave it half done.
+        if (lanes_.is_in_flight(branch.participant, {asked.gid, branch.branch_id}))
+            return {ResolveResult::busy, ResolveRefusal::none};
+    }
+    settling_.insert(asked.gid);
+    feed(asked);
+    return {};
+}
+
+bool Service::may_settle_unknown(const Gid& gid) const {
+    return !settling_.contains(gid) && core_.find(gid) == nullptr && !log_->read(gid) &&
+           inquire(gid) == Verdict::pending;
+}
+
+void Service::settle_unknown(const Gid& gid,
+                             Decision decision,
+                             const std::string& who,
+                             const std::string& reason,
+                             std::function<void(wal::Written)> then) {
+    settling_.insert(gid);
+    const Started started{.gid = gid,
+                          .mode = Mode::two_phase,
+                          .key = {.code = unknown_code, .id = to_text(gid)},
+                          .origin = {.actor = who}};
+    const std::string how(to_text(decision));
+    const std::vector<Record> records{
+        started,
+        Resolved{gid, std::nullopt, how, who, reason},
+        Decided{gid, decision, {.code = "by_hand", .message = reason, .branch = {}}, {}},
+        Finished{gid}};
+    std::vector<wal::Entry> entries;
+    for (std::uint32_t n = 0; n < records.size(); ++n)
+        entries.push_back(to_entry({records[n], n, true}, around_.wall_microseconds()));
+    spdlog::error("ALERT resolved_by_hand gid {}: {} by {}: {}",
+                  to_text(gid),
+                  how,
+                  http::for_log(who),
+                  http::for_log(reason));
+    log_->append(std::move(entries),
+                 wal::Urgency::forced,
+                 [this, gid, then = std::move(then)](wal::Written written) {
+                     settling_.erase(gid);
+                     then(written);
+                 });
+}
+
+bool Service::run_beside(std::function<void(std::stop_token)> work) {
+    std::erase_if(beside_, [](const Beside& each) { return each.is_over->load(); });
+    if (beside_.size() >= most_beside) return false;
+    auto is_over = std::make_shared<std::atomic<bool>>(false);
+    beside_.push_back(
+        {is_over, std::jthread([is_over, work = std::move(work)](std::stop_token stop) {
+             work(std::move(stop));
+             *is_over = true;
+         })});
+    return true;
+}
+
+}  // namespace twophase::coordinator
