@@ -73,7 +73,7 @@ Work work_of(const Message& message, const Branch& branch) {
 }  // namespace
 
 std::vector<std::string> branch_tables() {
-    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit"};
+    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit", "audit_index"};
 }
 
 struct Branches::Turn {
