@@ -6,7 +6,9 @@
 #include "participants/branches.hpp"
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
+#include "recovery/alerts.hpp"
 #include "recovery/machine.hpp"
+#include "recovery/room_watch.hpp"
 #include "wal/store.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -67,6 +69,12 @@ bool has_room_for_ends(const wal::Headroom& room) {
     return room.has_room || room.used_bytes < room.map_bytes / 10 * 9;
 }
 
+recovery::AlertOptions alert_options(const Config& config) {
+    recovery::AlertOptions options = config.alerts;
+    options.source = "/participants/" + config.name;
+    return options;
+}
+
 std::set<std::string> ids_of(const std::map<std::string, http::Endpoint>& coordinators) {
     std::set<std::string> ids;
     for (const auto& [id, endpoint] : coordinators) ids.insert(id);
@@ -85,6 +93,7 @@ struct Program::State {
           kind(the_kind),
           failed(std::move(when_failed)),
           machine(the_io),
+          alerts(machine, alert_options(config)),
           forget_timer(the_io) {}
     ~State() {
         if (opener.joinable()) opener.join();
@@ -167,11 +176,13 @@ struct Program::State {
                          .audit = branches->audit(),
                          .clock = clock,
                          .participant = config.name,
-                         .machine = machine});
+                         .machine = machine,
+                         .alerts = alerts});
         router.add("GET", "/readyz", [this](const http::Request&, const http::Respond& respond) {
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
         });
         start_inquiries(clock);
+        watch_room();
         forget_later(clock);
         is_ready = true;
         spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
@@ -186,6 +197,12 @@ struct Program::State {
             config.inquire_after / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
         inquirer.emplace(machine, std::move(options), *branches, *queue, clock);
         if (!is_stopping) inquirer->start();
+    }
+
+    void watch_room() {
+        room_watch.emplace(
+            machine, [this] { return store->headroom(); }, alerts);
+        if (!is_stopping) room_watch->start();
     }
 
     void forget_later(const Clock& clock) {
@@ -220,6 +237,8 @@ struct Program::State {
         is_stopping = true;
         forget_timer.cancel();
         if (inquirer) inquirer->stop();
+        if (room_watch) room_watch->stop();
+        alerts.stop();
         kind.stop();
         server->stop(stop_grace, std::move(done));
     }
@@ -229,11 +248,13 @@ struct Program::State {
     Kind& kind;
     std::function<void(int)> failed;
     recovery::Machine machine;
+    recovery::Alerts alerts;
     asio::steady_timer forget_timer;
     http::Router router;
     std::optional<RequestQueue> queue;
     std::optional<Branches> branches;
     std::optional<Inquirer> inquirer;
+    std::optional<recovery::RoomWatch> room_watch;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     bool is_ready = false;
     bool is_stopping = false;
