@@ -144,6 +144,12 @@ void add_times(std::vector<http::Setting>& all, Config& c) {
                    30000,
                    "How often participants are asked what they hold in doubt.",
                    http::take_milliseconds(c.sweep_interval, 10, hour)});
+    all.push_back({"in_doubt_alert_ms",
+                   "ms",
+                   300000,
+                   "How long a transaction may be unfinished before a person is told; deliveries "
+                   "that are planned for later don't count.",
+                   http::take_milliseconds(c.in_doubt_alert, 1, 24 * hour)});
     all.push_back({"shutdown_grace_ms",
                    "ms",
                    10000,

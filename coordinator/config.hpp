@@ -50,6 +50,7 @@ struct Config {
     bool any_filesystem = false;
 
     recovery::AlertOptions alerts;
+    std::chrono::milliseconds in_doubt_alert{300'000};  // the age of what is unfinished
     std::string log_level = "info";
 };
 

@@ -41,6 +41,7 @@ Service::Service(recovery::Surroundings& around, const Config& config, Stop stop
     : around_(around),
       config_(config),
       stop_(std::move(stop)),
+      alerts_(around, alert_options(config)),
       lanes_(
           around,
           config,
@@ -119,6 +120,8 @@ void Service::report_fold(const recovery::FoldReport& report) const {
 }
 
 void Service::start() {
+    room_watch_.emplace(
+        around_, [this] { return log_->store().headroom(); }, alerts_);
     pushed_ceiling_ = milliseconds_of(mint_->next_at_least()) + ceiling_ahead;
     // Nothing is minted, so nothing is admitted, before the ceiling is durable.
     log_->append(
@@ -131,6 +134,7 @@ void Service::start() {
             is_ready_ = true;
             arm_tick();
             arm_housekeeping();
+            room_watch_->start();
             wal::crash_point("after-resume");
         },
         pushed_ceiling_);
@@ -141,6 +145,8 @@ void Service::look() { core_.resume(around_.now(), restored_below_); }
 void Service::stop() {
     is_stopped_ = true;
     lanes_.stop();
+    alerts_.stop();
+    if (room_watch_) room_watch_->stop();
     tick_alarm_->cancel();
     housekeeping_alarm_->cancel();
 }
@@ -257,14 +263,6 @@ void Service::perform(const Tell& e) {
     for (const Waiting& waiting : told) waiting.waiter(e.milestone);
 }
 
-void Service::perform(const Alert& e) {
-    spdlog::error("ALERT {} gid {} {}: {}",
-                  e.kind,
-                  to_text(e.gid),
-                  e.branch ? "branch " + std::to_string(*e.branch) : "",
-                  http::for_log(e.text));
-}
-
 // --- time ---
 
 std::uint64_t Service::wall_milliseconds() const {
@@ -304,6 +302,7 @@ void Service::arm_housekeeping() {
         if (is_stopped_) return;
         push_ceiling();
         log_->forget(forget_batch, [](std::size_t) {});
+        look_for_trouble();
         arm_housekeeping();
     });
 }

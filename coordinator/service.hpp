@@ -6,7 +6,9 @@
 #include "coordinator/protocol/admission.hpp"
 #include "coordinator/protocol/protocol.hpp"
 #include "coordinator/references.hpp"
+#include "recovery/alerts.hpp"
 #include "recovery/fold.hpp"
+#include "recovery/room_watch.hpp"
 #include "recovery/surroundings.hpp"
 #include "wal/log.hpp"
 
@@ -153,6 +155,9 @@ private:
     void perform(const Withdraw& e);
     void perform(const Tell& e);
     void perform(const Alert& e);
+    static recovery::AlertOptions alert_options(const Config& config);
+    void look_for_trouble();
+    static bool is_in_doubt(const Transaction& t);
     void append(std::vector<Append> appends);
     void logged(const std::vector<Record>& records, wal::Written written);
 
@@ -198,6 +203,8 @@ private:
     std::function<void(const Event&, const Protocol&)> watcher_;
     std::unique_ptr<wal::Log> log_;
     Protocol core_;
+    recovery::Alerts alerts_;
+    std::optional<recovery::RoomWatch> room_watch_;
     Lanes lanes_;
     std::optional<GidMint> mint_;
     std::uint64_t pushed_ceiling_ = 0;

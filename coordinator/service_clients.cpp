@@ -195,11 +195,10 @@ void Service::settle_unknown(const Gid& gid,
     std::vector<wal::Entry> entries;
     for (std::uint32_t n = 0; n < records.size(); ++n)
         entries.push_back(to_entry({records[n], n, true}, around_.wall_microseconds()));
-    spdlog::error("ALERT resolved_by_hand gid {}: {} by {}: {}",
-                  to_text(gid),
-                  how,
-                  http::for_log(who),
-                  http::for_log(reason));
+    alerts_.raise({.kind = "resolved_by_hand",
+                   .subject = to_text(gid),
+                   .text = how + " by " + who + ": " + reason,
+                   .data = {}});
     log_->append(std::move(entries),
                  wal::Urgency::forced,
                  [this, gid, then = std::move(then)](wal::Written written) {

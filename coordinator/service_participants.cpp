@@ -78,12 +78,14 @@ void Service::answered(const std::string& participant,
                        Verb verb,
                        const Answer& answer,
                        std::uint32_t attempts) {
-    if (answer.kind == Answer::Kind::stale_epoch && !is_about_an_earlier_start(answer))
-        return stop_(exit_replaced,
-                     "participant " + participant +
-                         " has heard from a later start of coordinator " + config_.id +
-                         " than epoch " + std::to_string(epoch()) +
-                         ": another one runs, or this log is an old copy");
+    if (answer.kind == Answer::Kind::stale_epoch && !is_about_an_earlier_start(answer)) {
+        const std::string why = "participant " + participant +
+                                " has heard from a later start of coordinator " + config_.id +
+                                " than epoch " + std::to_string(epoch()) +
+                                ": another one runs, or this log is an old copy";
+        alerts_.raise({.kind = "stale_epoch", .subject = participant, .text = why, .data = {}});
+        return stop_(exit_replaced, why);
+    }
     const Transaction* t = core_.find(key.gid);
     const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
     if (!index) return answered_orphan(participant, key, verb, answer);
@@ -112,13 +114,11 @@ void Service::answered_orphan(const std::string& participant,
                               const Answer& answer) {
     if (answer.kind != Answer::Kind::contradicted) return;
     lanes_.drop(participant, key);
-    spdlog::error("ALERT heuristic_hazard gid {} branch {}: {} can't {}: {}: {}",
-                  to_text(key.gid),
-                  key.branch_id,
-                  participant,
-                  to_text(verb),
-                  http::for_log(answer.code),
-                  http::for_log(answer.message));
+    alerts_.raise({.kind = "heuristic_hazard",
+                   .subject = to_text(key.gid) + "/" + key.branch_id,
+                   .text = participant + " can't " + std::string(to_text(verb)) + ": " +
+                           answer.code + ": " + answer.message,
+                   .data = {}});
 }
 
 /// A branch that waits for a decision: if nobody here is about to tell it, tell it.

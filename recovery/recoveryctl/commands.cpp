@@ -237,6 +237,25 @@ Exit export_all(Source& source, const std::string& to, const Output& output) {
     return Exit::done;
 }
 
+Exit dead_letters(Source& source, const std::string& participant, const Output& output) {
+    Json items = Json::array();
+    std::string after;
+    do {
+        const Json page = source.dead_letters(participant, after);
+        for (const Json& item : items_in(page, "items")) items.push_back(item);
+        const std::string next = text_in(page, "next");
+        if (next == after) break;
+        after = next;
+    } while (!after.empty());
+    const bool is_none = items.empty();
+    if (output.is_json)
+        tell(output, {{"items", std::move(items)}});
+    else
+        output.out << (is_none ? "no delivery was given up\n"
+                               : dead_letters_text(items, source.flags()));
+    return is_none ? Exit::done : Exit::findings;
+}
+
 Exit participants(Source& source, const Output& output) {
     const Json answer = source.participants();
     if (output.is_json)

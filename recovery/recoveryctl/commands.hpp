@@ -25,6 +25,8 @@ struct ListOrder {
 /// What is unfinished, what needs a person first; or all, newest first.
 Exit list(Source& source, const ListOrder& order, const Output& output);
 Exit show(Source& source, const std::string& gid, const Output& output);
+/// Deliveries that were given up, oldest first; `participant` empty: all. Exit::findings when any.
+Exit dead_letters(Source& source, const std::string& participant, const Output& output);
 /// Exit::findings when some were refused.
 Exit retry(Source& source, const std::string& gid, const Output& output);
 Exit retry_all(Source& source, const Output& output);

@@ -190,9 +190,10 @@ void CommandLine::add_resolve() {
         ->add_option("--how",
                      resolve_.how,
                      "rollback (undecided), commit (undecided after a restore), by-hand "
-                     "(the branch was put right elsewhere), discarded (nobody will do it)")
+                     "(the branch was put right elsewhere), discarded (nobody will do it), retry "
+                     "(a dead letter: deliver it again)")
         ->required()
-        ->check(CLI::IsMember({"rollback", "commit", "by-hand", "discarded"}));
+        ->check(CLI::IsMember({"rollback", "commit", "by-hand", "discarded", "retry"}));
     command->add_option("--reason", resolve_.reason, "Why; it stays in the log")->required();
     add_yes(command);
     command->callback([this] {
@@ -253,6 +254,14 @@ void CommandLine::add_lookups() {
                     "Shows how a running coordinator gets along with each participant.",
                     "recoveryctl participants")
         ->callback([this] { run_ = [this] { return participants(*source(), output()); }; });
+    auto* letters = add_with_source("dead-letters",
+                                    "Lists deliveries that were given up and wait for a person; "
+                                    "exit code 1 when there are any.",
+                                    "recoveryctl dead-letters --participant coupon");
+    letters->add_option("--participant", list_.filter.participant, "Only to this participant");
+    letters->callback([this] {
+        run_ = [this] { return dead_letters(*source(), list_.filter.participant, output()); };
+    });
     add_with_source("status",
                     "Shows the coordinator itself: id, epoch, what is live, room in its log.",
                     "recoveryctl status --json")

@@ -1,5 +1,6 @@
 #include "recovery/recoveryctl/offline.hpp"
 
+#include "coordinator/dead_letters.hpp"
 #include "coordinator/listing.hpp"
 #include "coordinator/log_entries.hpp"
 #include "coordinator/operator_api.hpp"
@@ -118,6 +119,13 @@ Json Offline::show(const std::string& text) {
     if (found.live != nullptr && found.live->phase == Phase::deciding)
         json["message"] = "undecided; the next start of the coordinator rolls it back";
     return json;
+}
+
+Json Offline::dead_letters(const std::string& participant, const std::string& after) {
+    http::Request request{.method = "GET", .query = {{"limit", "500"}}};
+    if (!participant.empty()) request.query["participant"] = participant;
+    if (!after.empty()) request.query["after"] = after;
+    return read_answer(list_dead_letters(service_, request), config_.data.string());
 }
 
 Json Offline::retry(const std::string&) {

@@ -23,6 +23,7 @@ public:
 
     Json list(const ListFilter& filter, const std::string& before, std::size_t limit) override;
     Json show(const std::string& gid) override;
+    Json dead_letters(const std::string& participant, const std::string& after) override;
     Json retry(const std::string& gid) override;
     /// The next start delivers it.
     Json resolve(const ResolveOrder& order) override;

@@ -43,6 +43,13 @@ Json Remote::list(const ListFilter& filter, const std::string& before, std::size
 
 Json Remote::show(const std::string& gid) { return get(transaction(gid)); }
 
+Json Remote::dead_letters(const std::string& participant, const std::string& after) {
+    std::string query = "?limit=500";
+    add_to_query(query, "participant", participant);
+    add_to_query(query, "after", after);
+    return get("/v1/dead-letters" + query);
+}
+
 Json Remote::retry(const std::string& gid) {
     return post(transaction(gid) + "/retry", Json::object());
 }

@@ -27,7 +27,8 @@ std::string business_key(const Json& item) {
 
 bool is_over(const Json& details) {
     const std::string state = text_in(details, "state");
-    return state == "committed" || state == "rolled_back";
+    return (state == "committed" || state == "rolled_back") &&
+           number_in(details, "dead_letters") == 0;
 }
 
 /// "branch 1 (credit)" for the branch with this index.
@@ -122,6 +123,13 @@ void advise_branches(std::vector<std::string>& commands,
                      const std::string& resolve) {
     for (const Json& branch : items_in(details, "branches")) {
         const std::string state = text_in(branch, "state");
+        if (state == "dead_letter") {
+            const std::string of_branch =
+                resolve + " --branch " + shell_word(text_in(branch, "branch_id"));
+            commands.push_back(of_branch + " --how retry --reason 'what was put right'");
+            commands.push_back(of_branch + " --how discarded --reason 'why'");
+            continue;
+        }
         const bool is_stuck = state == "needs_attention" || !text_in(branch, "last_error").empty();
         if (is_stuck)
             commands.push_back(resolve + " --branch " + shell_word(text_in(branch, "branch_id")) +
@@ -196,6 +204,22 @@ std::vector<std::string> advice(const Json& details, const std::string& flags) {
     }
     advise_branches(commands, details, resolve);
     return commands;
+}
+
+std::string dead_letters_text(const Json& items, const std::string& flags) {
+    Table table({"GID", "BRANCH", "PARTICIPANT", "OPERATION", "BUSINESS KEY", "TRIES", "ERROR"});
+    for (const Json& item : items)
+        table.add({text_in(item, "gid"),
+                   text_in(item, "branch_id"),
+                   text_in(item, "participant"),
+                   text_in(item, "operation"),
+                   business_key(item),
+                   text_in(item, "attempts"),
+                   text_in(item, "last_error")});
+    const std::string resolve =
+        "  recoveryctl resolve" + flags + " GID --branch BRANCH --reason WHY --how ";
+    return table.text() + "\nWhat can be done:\n" + resolve + "retry      # try again, now\n" +
+           resolve + "discarded  # nobody will deliver it\n";
 }
 
 std::string participants_text(const Json& items) {

@@ -24,6 +24,8 @@ std::string list_text(const Json& items, WallTime now);
 std::string details_text(const Json& details, const std::string& flags, WallTime now);
 /// The commands worth trying for a transaction that isn't over; `flags` as Source::flags().
 std::vector<std::string> advice(const Json& details, const std::string& flags);
+/// Dead letters, and what can be done about them.
+std::string dead_letters_text(const Json& items, const std::string& flags);
 std::string participants_text(const Json& items);
 /// Names and values, nested ones as name.name.
 std::string members_text(const Json& object);

@@ -23,7 +23,7 @@ struct ListFilter {
 struct ResolveOrder {
     std::string gid;
     std::string branch_id;
-    std::string how;  // as of the API: rollback, commit, by_hand, discarded
+    std::string how;  // as of the API: rollback, commit, by_hand, discarded, retry
     std::string reason;
     std::string who;
 };
@@ -47,6 +47,8 @@ public:
     /// {items, next}, newest first, below `before` (empty: all).
     virtual Json list(const ListFilter& filter, const std::string& before, std::size_t limit) = 0;
     virtual Json show(const std::string& gid) = 0;
+    /// {items, next}, oldest first, above `after` (empty: all).
+    virtual Json dead_letters(const std::string& participant, const std::string& after) = 0;
     /// {gid, hurried}
     virtual Json retry(const std::string& gid) = 0;
     /// {gid, resolved, reason}, durable.

@@ -53,13 +53,21 @@ Held read_participants(Fleet& fleet) {
         const Json state = ask_json(fleet.credit, "GET", account);
         EXPECT_EQ(state.value("frozen", -1), 0) << state;
         std::int64_t sum = 0;
+        std::set<std::string> compensated;
         for (const Json& entry : all_items(fleet.credit, account + "/entries")) {
             const auto amount = entry.at("amount").get<std::int64_t>();
             sum += amount;
-            if (entry.value("kind", "") != "deduct") continue;
+            const std::string kind = entry.value("kind", "");
+            if (kind != "deduct" && kind != "compensation") continue;
             const auto gid = entry.at("gid").get<std::string>();
-            EXPECT_TRUE(held.deducted.emplace(gid, -amount).second) << "deducted twice: " << gid;
+            if (kind == "compensation")
+                EXPECT_TRUE(compensated.insert(gid).second) << "compensated twice: " << gid;
+            else
+                EXPECT_TRUE(held.deducted.emplace(gid, -amount).second)
+                    << "deducted twice: " << gid;
         }
+        for (const std::string& gid : compensated)
+            EXPECT_EQ(held.deducted.erase(gid), 1U) << "compensated and never deducted: " << gid;
         EXPECT_EQ(state.value("balance", std::int64_t{-1}), sum) << state;
         for (const Json& coupon : all_items(fleet.coupon, "/v1/users/" + user + "/coupons"))
             held.coupons.insert(coupon.at("gid").get<std::string>());

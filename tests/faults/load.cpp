@@ -56,7 +56,16 @@ bool Load::finish(std::chrono::milliseconds limit) {
 }
 
 Json Load::request_of(const Exchange& exchange) {
+    Json coupon{{"participant", "coupon"},
+                {"operation", "create_coupon"},
+                {"payload", {{"template_id", exchange.template_id}, {"user_id", exchange.user}}}};
+    if (exchange.mode == "eventual") {
+        // However long a participant is away, it is no dead letter.
+        coupon["max_retries"] = 1'000;
+        coupon["retry_delay_ms"] = 100;
+    }
     return {
+        {"mode", exchange.mode},
         {"business_code", "exchange"},
         {"business_id", exchange.business_id},
         {"branches",
@@ -64,9 +73,7 @@ Json Load::request_of(const Exchange& exchange) {
            {"operation", "deduct_credits"},
            {"payload",
             {{"user_id", exchange.user}, {"credit_type", "points"}, {"amount", exchange.price}}}},
-          {{"participant", "coupon"},
-           {"operation", "create_coupon"},
-           {"payload", {{"template_id", "spring"}, {"user_id", exchange.user}}}}}}};
+          coupon}}};
 }
 
 std::size_t Load::most() const {
@@ -83,7 +90,9 @@ void Load::begin_next() {
     }
     Exchange exchange{.business_id = options_.prefix + std::to_string(number),
                       .user = number % 5 == 4 ? "poor" : "u" + std::to_string(number % users),
-                      .price = static_cast<std::int64_t>(1 + number % 7)};
+                      .price = static_cast<std::int64_t>(1 + number % 7),
+                      .mode = options_.mode};
+    if (options_.mode == "saga" && number % 5 == 3) exchange.template_id = "none";
     const std::string id = exchange.business_id;
     exchanges_.emplace(id, std::move(exchange));
     send(id);

@@ -22,6 +22,8 @@ struct Exchange {
     std::string business_id;
     std::string user;
     std::int64_t price = 0;
+    std::string mode = "two_phase";
+    std::string template_id = "spring";
     std::set<std::string> told;  // decisions told: "commit", "rollback"
     std::set<std::string> gids;
     bool is_over = false;  // an outcome was told
@@ -31,6 +33,7 @@ struct LoadOptions {
     std::size_t clients = 128;
     std::size_t most_exchanges = 100'000;
     std::string prefix = "x";
+    std::string mode = "two_phase";        // of a saga every fifth is refused by its second step
     std::chrono::milliseconds pause{100};  // after a failure
     std::vector<Exchange> repeat;          // when given: these once more, instead of new ones
     /// Hears of every answer that names a transaction, before anything else is done about it.

@@ -49,26 +49,45 @@ void Client::next() {
     user_ = "u" + std::to_string(world_.chance.between(0, world_.plan.users - 1));
     amount_ = world_.chance.between(1, 200);
     is_start_awaited_ = world_.chance.once_in(4);
+    choose_mode();
     if (world_.plan.is_scripted) amount_ = number_ == 0 ? 100 : 1'000;
     submit();
 }
 
+/// A repeat of an order is the same request, so this is drawn once for each.
+void Client::choose_mode() {
+    mode_ = Mode::two_phase;
+    timeout_ = world_.plan.vote_timeout;
+    if (world_.plan.is_scripted || world_.chance.once_in(2)) return;
+    mode_ = world_.chance.once_in(2) ? Mode::saga : Mode::eventual;
+    if (!world_.chance.once_in(4)) timeout_ = recovery::Time(0);
+    max_retries_ = static_cast<std::uint32_t>(world_.chance.between(0, 3));
+    retry_delay_ = static_cast<std::uint64_t>(world_.chance.between(1, 5'000));
+}
+
 Submission Client::submission() const {
-    return {.mode = Mode::two_phase,
-            .key = key_,
-            .fingerprint = fingerprint_of(user_, amount_),
-            .branches = {{.branch_id = "1",
-                          .participant = "credit",
-                          .operation = "deduct_credits",
-                          .payload = R"({"amount":)" + std::to_string(amount_) +
-                                     R"(,"credit_type":"points","user_id":")" + user_ + "\"}"},
-                         {.branch_id = "2",
-                          .participant = "coupon",
-                          .operation = "create_coupon",
-                          .payload = R"({"template_id":"spring","user_id":")" + user_ + "\"}"}},
-            .origin = {.ip = "10.0.0.9", .request_id = key_.id, .actor = "client"},
-            .vote_timeout = world_.plan.vote_timeout,
-            .is_start_awaited = is_start_awaited_};
+    Submission made{
+        .mode = mode_,
+        .key = key_,
+        .fingerprint = fingerprint_of(user_, amount_),
+        .branches = {{.branch_id = "1",
+                      .participant = "credit",
+                      .operation = "deduct_credits",
+                      .payload = R"({"amount":)" + std::to_string(amount_) +
+                                 R"(,"credit_type":"points","user_id":")" + user_ + "\"}"},
+                     {.branch_id = "2",
+                      .participant = "coupon",
+                      .operation = "create_coupon",
+                      .payload = R"({"template_id":"spring","user_id":")" + user_ + "\"}"}},
+        .origin = {.ip = "10.0.0.9", .request_id = key_.id, .actor = "client"},
+        .vote_timeout = timeout_,
+        .is_start_awaited = is_start_awaited_};
+    if (mode_ == Mode::saga && amount_ % 2 == 0) made.branches[1].after = {"1"};
+    if (mode_ == Mode::eventual) {
+        made.branches[1].max_retries = max_retries_;
+        made.branches[1].retry_delay_milliseconds = retry_delay_;
+    }
+    return made;
 }
 
 void Client::submit() {
@@ -99,7 +118,8 @@ void Client::submit_to(Service& service) {
                     std::to_string(static_cast<int>(admitted.kind)));
     switch (admitted.kind) {
         case Kind::is_new:
-            ledger_.submitted(admitted.gid, {.user = user_, .amount = amount_, .key = key_});
+            ledger_.submitted(admitted.gid,
+                              {.user = user_, .amount = amount_, .key = key_, .mode = mode_});
             return wait_for(service, admitted.gid);
         case Kind::repeat: return wait_for(service, admitted.gid);
         case Kind::changed:
@@ -162,9 +182,11 @@ void Client::over() {
 // --- meddling ---
 
 void Meddler::again() {
-    if (!world_.is_faulty) return;
     world_.at(world_.now() + world_.chance.between(10'000, 500'000), nullptr, [this] {
-        resolve();
+        if (world_.is_faulty)
+            resolve();
+        else
+            discard_dead_letters();
         if (world_.strikes(Fault::clock_jump)) set_a_clock();
         again();
     });
@@ -187,11 +209,30 @@ void Meddler::resolve() {
         asked.how = world_.chance.once_in(2) ? "by_hand" : "discarded";
         asked.branch = static_cast<BranchIndex>(world_.chance.between(0, 1));
     }
+    if (asked.branch && world_.chance.once_in(4)) asked.how = "retry";
     coordinator_.run([&] {
-        if (asked.branch && service->core().may_resolve(asked) == ResolveRefusal::none)
+        const bool is_end = asked.branch && asked.how != "retry";
+        if (is_end && service->core().may_resolve(asked) == ResolveRefusal::none)
             ledger_.ended_by_hand(asked.gid);
         service->resolve(asked);
     });
+}
+
+/// Nobody else ends what waits for a person.
+void Meddler::discard_dead_letters() {
+    Service* service = coordinator_.service();
+    if (service == nullptr) return;
+    std::vector<ResolveAsked> all;
+    for (const auto& [gid, t] : service->core().transactions())
+        for (BranchIndex i = 0; i < t.live.size(); ++i)
+            if (t.live[i].how == How::dead_letter)
+                all.push_back({gid, i, "discarded", "op", "old"});
+    for (const ResolveAsked& asked : all)
+        coordinator_.run([&] {
+            if (service->core().may_resolve(asked) != ResolveRefusal::none) return;
+            ledger_.ended_by_hand(asked.gid);
+            service->resolve(asked);
+        });
 }
 
 void Meddler::set_a_clock() {

@@ -31,6 +31,7 @@ private:
     void heard(const coordinator::Gid& gid, coordinator::Milestone milestone);
     void try_again_after(Microseconds pause);
     void over();
+    void choose_mode();
     coordinator::Submission submission() const;
 
     World& world_;
@@ -41,6 +42,10 @@ private:
     int orders_ = 0;
     std::uint64_t tries_ = 0;  // of all; an answer to an earlier one is none
     coordinator::BusinessKey key_;
+    coordinator::Mode mode_ = coordinator::Mode::two_phase;
+    recovery::Time timeout_{};
+    std::uint32_t max_retries_ = 0;
+    std::uint64_t retry_delay_ = 0;  // milliseconds
     std::string user_;
     std::int64_t amount_ = 0;
     bool is_start_awaited_ = false;
@@ -56,6 +61,7 @@ public:
 private:
     void again();
     void resolve();
+    void discard_dead_letters();
     void set_a_clock();
 
     World& world_;

@@ -28,6 +28,17 @@ inline constexpr const char* expected_points[] = {
     "credit receive-prepare", "credit receive-rollback", "credit replied-commit",
     "credit replied-prepare", "credit replied-rollback", "credit reply-commit",
     "credit reply-prepare", "credit reply-rollback",
+    "coordinator send-execute", "coordinator sent-execute", "coordinator answered-execute",
+    "coordinator send-compensate", "coordinator sent-compensate",
+    "coordinator answered-compensate", "coordinator before-step_done",
+    "coordinator after-step_done", "coordinator before-delivery_failed",
+    "coordinator after-delivery_failed", "coupon receive-execute", "coupon before-execute",
+    "coupon after-execute", "coupon reply-execute", "coupon replied-execute",
+    "coupon receive-compensate", "coupon before-compensate", "coupon after-compensate",
+    "coupon reply-compensate", "coupon replied-compensate", "credit receive-execute",
+    "credit before-execute", "credit after-execute", "credit reply-execute",
+    "credit replied-execute", "credit receive-compensate", "credit before-compensate",
+    "credit after-compensate", "credit reply-compensate", "credit replied-compensate",
 };
 
 // Not among them: `contradicted`, as participants that keep their promises never contradict, and
@@ -37,7 +48,8 @@ inline constexpr const char* expected_pairs[] = {
     "logged in delivering", "logged in finishing", "logged in preparing",
     "resolve_asked in delivering", "resolve_asked in preparing", "submitted in gone",
     "ticked in gone", "unclear in deciding", "unclear in delivering", "unclear in preparing",
-    "unlogged in deciding", "unlogged in gone", "unlogged in preparing", "voted in preparing",
+    "unlogged in deciding", "unlogged in gone", "unlogged in preparing", "voted in delivering",
+    "voted in preparing",
 };
 // clang-format on
 

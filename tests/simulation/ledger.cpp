@@ -1,5 +1,6 @@
 #include "tests/simulation/ledger.hpp"
 
+#include "coordinator/protocol/modes.hpp"
 #include "tests/simulation/coordinator_node.hpp"
 #include "tests/simulation/participant_node.hpp"
 
@@ -52,10 +53,15 @@ void Ledger::told(const Gid& gid, Decision decision, const std::string& whom) {
     if (found->second != decision)
         world_.fail(whom + " is told " + text_of(decision) + " of " + to_text(gid) +
                     ", which was " + text_of(found->second) + " before");
-    // I4: a commit is told only once it is durable; a rollback is presumed.
+    // I4: it is told only once it is durable, but for a rollback that is presumed.
     const auto known = decided_.find(gid);
-    if (decision == Decision::commit && known == decided_.end())
-        world_.fail(whom + " is told commit of " + to_text(gid) + " before that is durable");
+    const auto exchange = exchanges_.find(gid);
+    const bool is_presumed =
+        decision == Decision::rollback &&
+        (exchange == exchanges_.end() || coordinator::is_presumed(exchange->second.mode));
+    if (!is_presumed && known == decided_.end())
+        world_.fail(whom + " is told " + text_of(decision) + " of " + to_text(gid) +
+                    " before that is durable");
     if (known != decided_.end() && known->second != decision)
         world_.fail(whom + " is told another decision of " + to_text(gid) + " than the log's");
 }
@@ -77,16 +83,34 @@ void Ledger::decided(const Transaction& transaction, Decision decision) {
     const BusinessKey& key = transaction.started().key;
     if (!committed_keys_.emplace(std::pair(key.code, key.id), id).second)
         world_.fail("business key " + key.id + " is committed twice");
-    // I3, I5: commit only if all hold a durable yes.
+    // I3, I5: commit only if all that were asked hold a durable yes.
     for (ParticipantNode* participant : participants_) {
-        if (!participant->is_ready()) continue;
+        const Mode mode = transaction.mode();
+        const bool was_asked = mode != Mode::eventual || participant->name == "credit";
+        if (!participant->is_ready() || !was_asked) continue;
         const auto branch = participant->branch(gid);
-        const bool holds = branch && (branch->state == BranchState::prepared ||
-                                      branch->state == BranchState::committed);
+        const bool holds =
+            branch && (mode == Mode::two_phase ? branch->state == BranchState::prepared ||
+                                                     branch->state == BranchState::committed
+                                               : branch->state == BranchState::executed);
         if (!holds)
             world_.fail(gid + " is decided to commit and " + participant->name +
                         " does not hold its branch");
     }
+}
+
+void Ledger::undone(const Gid& gid, const std::string& whom) {
+    // A discarded delivery is undone too, of a transaction that commits.
+    const auto exchange = exchanges_.find(gid);
+    if (exchange != exchanges_.end() && exchange->second.is_heuristic) return;
+    told(gid, Decision::rollback, whom);
+}
+
+void Ledger::executed(const Gid& gid, const std::string& whom) {
+    const auto exchange = exchanges_.find(gid);
+    const bool is_delivery =
+        exchange != exchanges_.end() && exchange->second.mode == Mode::eventual && whom == "coupon";
+    if (is_delivery) told(gid, Decision::commit, whom);
 }
 
 void Ledger::rolled_back(const std::string& participant, const std::string& gid) {
@@ -105,7 +129,7 @@ void Ledger::check_promises(ParticipantNode& participant) {
         const auto branch = participant.branch(each->second);
         const auto gid = parse_gid(each->second);
         // Forgotten ones have ended; the rest must be there.
-        const bool may_be_forgotten = told_.contains(*gid);
+        const bool may_be_forgotten = told_.contains(*gid) || decided_.contains(*gid);
         if (!branch && !may_be_forgotten)
             world_.fail(participant.name + " forgot its yes to " + each->second);
         if (branch && branch->is_tombstone())
@@ -150,7 +174,8 @@ void Ledger::check_branches(ParticipantNode& participant) {
         if (exchange == exchanges_.end())
             world_.fail(participant.name + " holds " + row.gid + ", which nobody submitted");
         if (exchange->second.is_heuristic) continue;
-        const bool is_committed = row.branch.state == BranchState::committed;
+        const bool is_committed =
+            row.branch.state == BranchState::committed || row.branch.state == BranchState::executed;
         if (row.branch.state == BranchState::prepared)
             world_.fail(participant.name + " still holds " + row.gid);
         const auto decision = decided_.find(*gid);
@@ -180,7 +205,9 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
         if (decision != Decision::commit || exchanges_.at(gid).is_heuristic) continue;
         for (ParticipantNode* participant : participants_) {
             const auto branch = participant->branch(to_text(gid));
-            if (!branch || branch->state != BranchState::committed)
+            const bool is_done = branch && (branch->state == BranchState::committed ||
+                                            branch->state == BranchState::executed);
+            if (!is_done)
                 world_.fail("I1: " + to_text(gid) + " is decided to commit and not committed at " +
                             participant->name);
         }

@@ -29,6 +29,7 @@ public:
         std::string user;
         std::int64_t amount = 0;
         coordinator::BusinessKey key;
+        coordinator::Mode mode = coordinator::Mode::two_phase;
         bool is_heuristic = false;  // a person ended a branch of it by hand
     };
 
@@ -40,6 +41,9 @@ public:
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
     /// A decision is durable: the log said so, or a start found it there behind its barrier.
     void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
+    /// A participant was asked to undo a branch, or to execute one: what that tells it.
+    void undone(const coordinator::Gid& gid, const std::string& whom);
+    void executed(const coordinator::Gid& gid, const std::string& whom);
     /// A participant's word that it rolled back left it: whatever comes later is refused.
     void rolled_back(const std::string& participant, const std::string& gid);
     /// A participant's yes left it.

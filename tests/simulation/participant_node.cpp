@@ -129,22 +129,27 @@ void ParticipantNode::answer(http::Request request, http::Respond respond) {
 
 /// What leaves with this answer is a promise, and what came with the request was a decision.
 void ParticipantNode::watch_answer(const http::Request& request, const http::Response& response) {
-    const bool is_prepare = request.path.ends_with("/prepare");
-    const bool is_commit = request.path.ends_with("/commit");
-    if (!is_prepare && !is_commit && !request.path.ends_with("/rollback")) return;
+    const std::string verb = request.path.substr(request.path.rfind('/') + 1);
+    const bool is_question = verb == "prepare" || verb == "execute";
+    if (!is_question && verb != "commit" && verb != "rollback" && verb != "compensate") return;
     // By hand, as this runs for every message: the programs write their JSON without blanks.
     const std::vector<std::string_view> sent = gids_in(request.body);
     const std::vector<std::string_view> answered = gids_in(response.body);
     for (std::size_t i = 0; i < sent.size(); ++i) {
         const std::string gid(sent[i]);
         const bool is_answered = i < answered.size();
-        if (is_prepare && is_answered && says(response.body, answered, i, R"("vote":"prepared")"))
+        const coordinator::Gid id = *coordinator::parse_gid(gid);
+        if (verb == "commit") ledger_.told(id, coordinator::Decision::commit, name);
+        if (verb == "rollback") ledger_.told(id, coordinator::Decision::rollback, name);
+        if (verb == "compensate") ledger_.undone(id, name);
+        if (verb == "execute") ledger_.executed(id, name);
+        if (!is_answered) continue;
+        const auto is_said = [&](const char* member) {
+            return says(response.body, answered, i, member);
+        };
+        if (is_said(R"("vote":"prepared")") || is_said(R"("vote":"executed")"))
             ledger_.promised(name, gid);
-        if (is_prepare) continue;
-        ledger_.told(*coordinator::parse_gid(gid),
-                     is_commit ? coordinator::Decision::commit : coordinator::Decision::rollback,
-                     name);
-        if (is_answered && says(response.body, answered, i, R"("state":"rolled_back")"))
+        if (is_said(R"("state":"rolled_back")") || is_said(R"("state":"compensated")"))
             ledger_.rolled_back(name, gid);
     }
 }

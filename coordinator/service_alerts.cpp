@@ -1,0 +1,91 @@
+// What a person has to know: the core's alerts, and what the service sees by itself.
+#include "coordinator/protocol/modes.hpp"
+#include "coordinator/service.hpp"
+#include "http/json.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Json;
+
+constexpr std::size_t most_looked_at = 1'000;  // at once: it shares the loop with payments
+
+/// The whole request, as whoever has to act by hand needs it.
+Json request_of(const Transaction& t, BranchIndex index) {
+    const BranchRequest& branch = t.started().branches[index];
+    Json json{{"branch_id", branch.branch_id},
+              {"participant", branch.participant},
+              {"operation", branch.operation},
+              {"payload", Json::parse(branch.payload, nullptr, false)},
+              {"last_error", t.live[index].last_error}};
+    if (t.mode() == Mode::eventual && index > 0) {
+        json["attempts"] = t.live[index].attempts;
+        json["max_retries"] = tries_of(branch) - 1;
+    }
+    return json;
+}
+
+}  // namespace
+
+recovery::AlertOptions Service::alert_options(const Config& config) {
+    recovery::AlertOptions options = config.alerts;
+    options.source = "/coordinators/" + config.id;
+    return options;
+}
+
+void Service::perform(const Alert& e) {
+    Json data{{"gid", to_text(e.gid)}};
+    std::string subject = to_text(e.gid);
+    if (const Transaction* t = core_.find(e.gid)) {
+        data["mode"] = to_text(t->mode());
+        data["business_code"] = t->started().key.code;
+        data["business_id"] = t->started().key.id;
+        if (e.branch) {
+            data.update(request_of(*t, *e.branch));
+            subject += "/" + t->started().branches[*e.branch].branch_id;
+        }
+    }
+    alerts_.raise({.kind = e.kind,
+                   .subject = std::move(subject),
+                   .text = e.text,
+                   .data = http::dump_replacing(data)});
+}
+
+/// What no event tells: how long something takes, and who does not answer.
+void Service::look_for_trouble() {
+    for (const LaneStatus& lane : lanes_.status())
+        if (lane.is_open)
+            alerts_.raise({.kind = "breaker_open",
+                           .subject = lane.participant,
+                           .text = lane.participant + " at " + lane.endpoint +
+                                   " gives no answer: " + lane.last_error + "; " +
+                                   std::to_string(lane.waiting) + " calls wait",
+                           .data = http::dump_replacing(
+                               {{"participant", lane.participant}, {"waiting", lane.waiting}})});
+    // The oldest first: gids grow. A dead letter was told of when it died.
+    const std::uint64_t now = wall_milliseconds();
+    std::size_t looked_at = 0;
+    for (const auto& [gid, t] : core_.transactions()) {
+        const std::uint64_t since = milliseconds_of(gid);
+        const auto limit = static_cast<std::uint64_t>(config_.in_doubt_alert.count());
+        if (now < since + limit || ++looked_at > most_looked_at) return;
+        if (t.dead_letters() > 0 || t.phase == Phase::damaged || !is_in_doubt(t)) continue;
+        alerts_.raise({.kind = "in_doubt",
+                       .subject = to_text(gid),
+                       .text = "unfinished for " + std::to_string((now - since) / 1'000) +
+                               " s; recoveryctl show tells what it waits for",
+                       .data = http::dump_replacing({{"gid", to_text(gid)},
+                                                     {"mode", to_text(t.mode())},
+                                                     {"phase", to_text(t.phase)}})});
+    }
+}
+
+/// Somebody waits for an end that should have come: not what is planned for a later time.
+bool Service::is_in_doubt(const Transaction& t) {
+    return t.mode() != Mode::eventual || t.folded.decision != Decision::commit;
+}
+
+}  // namespace twophase::coordinator
