@@ -1,7 +1,9 @@
 #include "coordinator/api.hpp"
 
 #include "coordinator/comparison_api.hpp"
+#include "coordinator/dead_letters.hpp"
 #include "coordinator/listing.hpp"
+#include "coordinator/operation_log.hpp"
 #include "coordinator/operator_api.hpp"
 #include "coordinator/submissions.hpp"
 #include "coordinator/views.hpp"
@@ -11,6 +13,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -153,7 +156,10 @@ void submit(boost::asio::io_context& io,
         ->run(read->waiting);
 }
 
-Response show(const Service& service, const Request& request) {
+/// Answers with what `tell` makes of the transaction, if a client may know it.
+Response about(const Service& service,
+               const Request& request,
+               const std::function<Json(const View&)>& tell) {
     const auto gid = parse_gid(request.parameter("gid"));
     if (!gid) return bad_gid();
     const Found found = service.find(*gid);
@@ -161,8 +167,14 @@ Response show(const Service& service, const Request& request) {
     const bool is_told = found.live == nullptr || found.live->folded.is_started ||
                          found.live->phase == Phase::damaged;
     if ((found.live == nullptr && !found.folded) || !is_told) return unknown_gid(*gid);
-    const auto stored = service.log().read(*gid);
-    return http::json_response(details_json(view_of(*gid, found), stored ? &*stored : nullptr));
+    return http::json_response(tell(view_of(*gid, found)));
+}
+
+Response show(const Service& service, const Request& request) {
+    return about(service, request, [&](const View& view) {
+        const auto stored = service.log().read(view.gid);
+        return details_json(view, stored ? &*stored : nullptr);
+    });
 }
 
 Response decision(const Service& service, const Request& request) {
@@ -216,6 +228,11 @@ void Api::add_client_routes() {
             respond(show(service_, request));
         });
     router_.add("GET",
+                "/v1/transactions/{gid}/operation",
+                [this](const Request& request, const Respond& respond) {
+                    respond(about(service_, request, operation_json));
+                });
+    router_.add("GET",
                 "/v1/transactions/{gid}/decision",
                 [this](const Request& request, const Respond& respond) {
                     wal::crash_point("asked-decision");
@@ -241,6 +258,9 @@ void Api::add_operator_routes() {
         });
     router_.add("POST", "/v1/comparisons", [this](const Request& request, const Respond& respond) {
         respond(compare_branches(service_, request));
+    });
+    router_.add("GET", "/v1/dead-letters", [this](const Request& request, const Respond& respond) {
+        respond(list_dead_letters(service_, request));
     });
     router_.add("GET", "/v1/participants", [this](const Request&, const Respond& respond) {
         respond(list_participants(service_));

@@ -3,6 +3,8 @@
 #include <boost/asio/ip/address.hpp>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 namespace twophase::coordinator {
 namespace {
 
@@ -200,6 +202,8 @@ std::vector<http::Setting> settings(Config& config) {
     std::vector<http::Setting> all;
     add_places(all, config);
     add_times(all, config);
+    for (http::Setting& setting : recovery::alert_settings(config.alerts))
+        all.push_back(std::move(setting));
     add_limits(all, config);
     return all;
 }

@@ -3,6 +3,7 @@
 
 #include "http/endpoint.hpp"
 #include "http/settings.hpp"
+#include "recovery/alert_settings.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -48,6 +49,7 @@ struct Config {
     std::size_t map_bytes = std::size_t{16} << 30;
     bool any_filesystem = false;
 
+    recovery::AlertOptions alerts;
     std::string log_level = "info";
 };
 

@@ -19,7 +19,10 @@ constexpr std::size_t largest_page = 500;
 constexpr std::size_t log_page = 100;
 constexpr std::size_t most_looked_at = 1'000;  // in one request: it shares the loop with payments
 
-bool is_over(const std::string& state) { return state == "committed" || state == "rolled_back"; }
+/// What a dead letter waits in is not over.
+bool is_over(const View& view) {
+    return (view.state == "committed" || view.state == "rolled_back") && view.dead_letters == 0;
+}
 
 struct Filter {
     std::string state;
@@ -30,7 +33,7 @@ struct Filter {
     std::size_t limit = 100;
 
     bool admits(const View& view) const {
-        if (state == "unfinished" && is_over(view.state)) return false;
+        if (state == "unfinished" && is_over(view)) return false;
         if (!state.empty() && state != "unfinished" && view.state != state) return false;
         if (participant.empty() && business_code.empty() && business_id.empty()) return true;
         if (view.started == nullptr) return false;
@@ -78,8 +81,10 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
     return std::nullopt;
 }
 
+/// Only the core's transactions can be in such a state.
 bool is_only_live(const std::string& state) {
-    return !state.empty() && !is_over(state) && state != "needs_attention";
+    static const std::set<std::string> ends = {"", "committed", "rolled_back", "needs_attention"};
+    return !ends.contains(state);
 }
 
 /// Merges the core's transactions and the log's, both newest first.

@@ -91,6 +91,9 @@ Answer read_problem(Verb verb, unsigned status, const Json& body) {
     answer.is_fault = std::ranges::find(faults, status) != std::end(faults);
     if (status == 409 && answer.code == "stale_epoch") {
         answer.kind = Answer::Kind::stale_epoch;
+        if (const auto seen = body.find("epoch"); seen != body.end())
+            if (const auto number = http::exact_integer(*seen); number && *number >= 0)
+                answer.seen_epoch = static_cast<std::uint64_t>(*number);
     } else if (is_question(verb) && (is_no || answer.is_fault)) {
         answer.kind = Answer::Kind::voted;
         // A business code, where the participant gives one, says more than "refused".
@@ -145,10 +148,27 @@ std::vector<Answer> read_array(Verb verb,
 
 std::string ask_message(const Envelope& envelope,
                         const BranchRequest& branch,
-                        const BusinessKey& key) {
-    return opening(envelope) + R"(,"operation":)" + quoted(branch.operation) + R"(,"payload":)" +
-           branch.payload + R"(,"business_code":)" + quoted(key.code) + R"(,"business_id":)" +
-           quoted(key.id) + "}";
+                        const std::string& payload,
+                        const BusinessKey& key,
+                        const std::optional<Retries>& retries) {
+    std::string text = opening(envelope) + R"(,"operation":)" + quoted(branch.operation) +
+                       R"(,"payload":)" + payload + R"(,"business_code":)" + quoted(key.code) +
+                       R"(,"business_id":)" + quoted(key.id);
+    if (retries)
+        text += R"(,"retry_count":)" + std::to_string(retries->retry_count) + R"(,"max_retries":)" +
+                std::to_string(retries->max_retries);
+    return text + "}";
+}
+
+std::string compensate_message(const Envelope& envelope,
+                               const std::string& branch_id,
+                               const std::string& code,
+                               const std::string& message) {
+    // Escaped it is at most six times as long, and a participant keeps 4 KiB.
+    constexpr std::size_t most_text = 512;
+    return opening(envelope) + R"(,"reason":{"branch_id":)" + quoted(branch_id) + R"(,"code":)" +
+           quoted(http::cut(code, most_code)) + R"(,"message":)" +
+           quoted(http::cut(message, most_text)) + "}}";
 }
 
 std::string tell_message(const Envelope& envelope, const std::string& prepare_id) {

@@ -6,6 +6,7 @@
 #include "http/message.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,26 @@ struct Envelope {
     Origin origin;
 };
 
-/// The JSON text of prepare or execute.
+/// Of a delivery that may fail: which try it is, counted from 0, and how many follow the first.
+struct Retries {
+    std::uint32_t retry_count = 0;
+    std::uint32_t max_retries = 0;
+};
+
+/// The JSON text of prepare or execute. `payload` is the branch's, references replaced.
 std::string ask_message(const Envelope& envelope,
                         const BranchRequest& branch,
-                        const BusinessKey& key);
+                        const std::string& payload,
+                        const BusinessKey& key,
+                        const std::optional<Retries>& retries = std::nullopt);
 /// The JSON text of commit or rollback; prepare_id may be empty.
 std::string tell_message(const Envelope& envelope, const std::string& prepare_id);
+/// The JSON text of compensate. `branch_id`: the branch that made it necessary, or empty. What
+/// people wrote is cut, as participants keep it.
+std::string compensate_message(const Envelope& envelope,
+                               const std::string& branch_id,
+                               const std::string& code,
+                               const std::string& message);
 
 /// What an answer means for one branch: the table of ARCHITECTURE section 7, in one place.
 struct Answer {
@@ -45,6 +60,8 @@ struct Answer {
     std::string message;          // of a problem, or what made it unclear
     bool is_fault = false;        // of the request or the set-up: a person should know
     bool is_to_go_alone = false;  // an array was not understood: ask singly
+    /// With stale_epoch: the epoch that the participant has heard of, where it says so.
+    std::optional<std::uint64_t> seen_epoch;
 };
 
 /// What was asked, for checking the echo.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <stop_token>
 #include <utility>
@@ -40,9 +41,11 @@ std::optional<Response> read_resolve(const http::Request& request, Asked& asked)
     asked.branch_id = fields.optional_text("branch_id", {.max_bytes = 64}).value_or("");
     asked.how = fields.text("how", {});
     asked.reason = fields.text("reason", {.max_bytes = 1024});
-    if (asked.how != "rollback" && asked.how != "commit" && asked.how != "by_hand" &&
-        asked.how != "discarded")
-        fields.fail("how", "rollback or commit (undecided), by_hand or discarded (one branch)");
+    static const std::set<std::string> hows{"rollback", "commit", "by_hand", "discarded", "retry"};
+    if (!hows.contains(asked.how))
+        fields.fail("how",
+                    "rollback or commit (undecided), by_hand or discarded (one branch), retry (a "
+                    "dead letter)");
     if (const auto& error = fields.finish()) return problem(*error);
     return std::nullopt;
 }
@@ -73,6 +76,11 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
             return problem({"branch_id", "a branch of this transaction"});
         case ResolveRefusal::branch_done:
             return problem(409, "branch-done", "this branch has ended already", about);
+        case ResolveRefusal::not_dead:
+            return problem(409,
+                           "not-a-dead-letter",
+                           "this branch is asked still; POST .../retry makes what waits due now",
+                           about);
         default:
             return problem(
                 409,

@@ -205,14 +205,30 @@ void Service::perform(const Send& e) {
     if (is_stopped_) return;
     const Transaction* t = core_.find(e.gid);
     const BranchRequest& branch = t->started().branches[e.branch];
-    const bool has_payload = e.verb == Verb::prepare || e.verb == Verb::execute;
-    const std::size_t bytes = has_payload ? branch.payload.size() : 0;
+    std::size_t bytes = 0;
+    if (e.verb == Verb::prepare || e.verb == Verb::execute) {
+        const FilledPayload payload = payload_of(*t, e.branch);
+        if (!payload.objection.empty()) return refuse_for(e, payload.objection);
+        bytes = payload.text.size();
+    }
     if (!lanes_.want(branch.participant, {e.gid, branch.branch_id}, e.verb, bytes, e.delay))
         perform(Alert{"unknown_participant",
                       e.gid,
                       e.branch,
                       "'" + branch.participant +
                           "' is no longer configured: put it back, or end the branch by hand"});
+}
+
+/// What can't be asked is answered as if the participant had refused it; once this turn is over, as
+/// the core is answering now.
+void Service::refuse_for(const Send& e, const std::string& why) {
+    around_.post([this, e, why] {
+        if (is_stopped_) return;
+        feed(Voted{e.gid,
+                   e.branch,
+                   {.vote = Vote::refused, .code = "reference_missing", .message = why},
+                   true});
+    });
 }
 
 void Service::perform(const Withdraw& e) { lanes_.drop(e.participant, {e.gid, e.branch_id}); }

@@ -5,6 +5,7 @@
 #include "coordinator/lanes.hpp"
 #include "coordinator/protocol/admission.hpp"
 #include "coordinator/protocol/protocol.hpp"
+#include "coordinator/references.hpp"
 #include "recovery/fold.hpp"
 #include "recovery/surroundings.hpp"
 #include "wal/log.hpp"
@@ -34,7 +35,7 @@ struct Submission {
     std::vector<BranchRequest> branches;
     Origin origin;
     std::string traceparent;
-    std::chrono::milliseconds vote_timeout{5'000};
+    std::chrono::milliseconds vote_timeout{5'000};  // of the first phase; 0: it takes its time
     bool is_start_awaited = false;  // the client will be told the gid before the outcome
 };
 
@@ -156,6 +157,13 @@ private:
     void logged(const std::vector<Record>& records, wal::Written written);
 
     Rendered render(const std::string& participant, const BranchKey& key, Verb verb) const;
+    std::string message_to(const Envelope& envelope,
+                           const Transaction& t,
+                           BranchIndex index,
+                           Verb verb) const;
+    FilledPayload payload_of(const Transaction& t, BranchIndex index) const;
+    void refuse_for(const Send& e, const std::string& why);
+    bool is_about_an_earlier_start(const Answer& answer) const;
     void answered(const std::string& participant,
                   const BranchKey& key,
                   Verb verb,

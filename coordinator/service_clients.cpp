@@ -39,13 +39,17 @@ Admitted Service::submit(Submission submission) {
     const std::optional<Gid> gid = mint();
     if (!gid) return {Kind::no_gid, {}};
     wal::crash_point("submitted");
-    feed(Submitted{.started = {.gid = *gid,
-                               .mode = submission.mode,
-                               .key = std::move(submission.key),
-                               .fingerprint = submission.fingerprint,
-                               .branches = std::move(submission.branches),
-                               .origin = std::move(submission.origin),
-                               .traceparent = std::move(submission.traceparent)},
+    Started started{.gid = *gid,
+                    .mode = submission.mode,
+                    .key = std::move(submission.key),
+                    .fingerprint = submission.fingerprint,
+                    .branches = std::move(submission.branches),
+                    .origin = std::move(submission.origin),
+                    .traceparent = std::move(submission.traceparent)};
+    // A crash ends two-phase commit's first phase anyway; the others' goes on, with its deadline.
+    if (submission.mode != Mode::two_phase && submission.vote_timeout.count() > 0)
+        started.timeout_milliseconds = submission.vote_timeout.count();
+    feed(Submitted{.started = std::move(started),
                    .vote_timeout = submission.vote_timeout,
                    .is_start_awaited = submission.is_start_awaited});
     return {Kind::is_new, *gid};
@@ -110,7 +114,7 @@ bool Service::has_reached(const Gid& gid, Milestone milestone) const {
     if (milestone == Milestone::started) return t->folded.is_started;
     if (!t->folded.decision) return false;
     return milestone == Milestone::decided || t->folded.decision == Decision::rollback ||
-           t->phase == Phase::finishing;
+           t->is_completed();
 }
 
 Found Service::find(const Gid& gid) const {

@@ -1,5 +1,6 @@
 // What is said to participants, and what comes of their answers.
 #include "coordinator/messages.hpp"
+#include "coordinator/protocol/modes.hpp"
 #include "coordinator/service.hpp"
 #include "http/text.hpp"
 #include "wal/crash_point.hpp"
@@ -12,6 +13,7 @@ namespace twophase::coordinator {
 namespace {
 
 constexpr int exit_replaced = 4;
+constexpr std::size_t most_payload = std::size_t{1} << 20;  // as of a client's whole request
 
 std::optional<BranchIndex> index_of(const Started& started, const std::string& branch_id) {
     for (BranchIndex i = 0; i < started.branches.size(); ++i)
@@ -34,10 +36,41 @@ Rendered Service::render(const std::string& participant, const BranchKey& key, V
     const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
     if (!index) return {tell_message(envelope, {}), {}};  // an orphan's
     envelope.origin = t->started().origin;
-    if (verb == Verb::prepare || verb == Verb::execute)
-        return {ask_message(envelope, t->started().branches[*index], t->started().key),
-                t->started().traceparent};
-    return {tell_message(envelope, t->live[*index].vote.prepare_id), t->started().traceparent};
+    return {message_to(envelope, *t, *index, verb), t->started().traceparent};
+}
+
+std::string Service::message_to(const Envelope& envelope,
+                                const Transaction& t,
+                                BranchIndex index,
+                                Verb verb) const {
+    const BranchRequest& branch = t.started().branches[index];
+    if (verb == Verb::commit || verb == Verb::rollback)
+        return tell_message(envelope, t.live[index].vote.prepare_id);
+    if (verb == Verb::compensate) {
+        if (t.live[index].closing)
+            for (const Resolved& word : t.folded.resolved)
+                if (word.branch == index)
+                    return compensate_message(envelope, branch.branch_id, word.how, word.reason);
+        const Why& why = t.folded.why;
+        const std::string cause = why.branch ? t.started().branches[*why.branch].branch_id : "";
+        return compensate_message(envelope, cause, why.code, why.message);
+    }
+    std::optional<Retries> retries;
+    if (t.decision) retries = {t.live[index].attempts, tries_of(branch) - 1};
+    // perform(Send) has seen that it can be filled in, and results don't change.
+    return ask_message(envelope, branch, payload_of(t, index).text, t.started().key, retries);
+}
+
+/// The branch's payload with the results of earlier branches in it.
+FilledPayload Service::payload_of(const Transaction& t, BranchIndex index) const {
+    const auto result_of = [&t](const std::string& branch_id) -> const std::string& {
+        static const std::string none;
+        const auto other = index_of(t.started(), branch_id);
+        return other ? t.folded.branches[*other].vote.result : none;
+    };
+    const std::string& payload = t.started().branches[index].payload;
+    if (t.mode() == Mode::two_phase) return {.text = payload, .objection = {}};
+    return with_results(payload, result_of, most_payload);
 }
 
 void Service::answered(const std::string& participant,
@@ -45,7 +78,7 @@ void Service::answered(const std::string& participant,
                        Verb verb,
                        const Answer& answer,
                        std::uint32_t attempts) {
-    if (answer.kind == Answer::Kind::stale_epoch)
+    if (answer.kind == Answer::Kind::stale_epoch && !is_about_an_earlier_start(answer))
         return stop_(exit_replaced,
                      "participant " + participant +
                          " has heard from a later start of coordinator " + config_.id +
@@ -62,8 +95,14 @@ void Service::answered(const std::string& participant,
             return feed(Contradicted{key.gid, *index, verb, attempts, answer.code, answer.message});
         case Answer::Kind::unclear:
             return feed(Unclear{key.gid, *index, verb, attempts, answer.message, answer.is_fault});
-        case Answer::Kind::stale_epoch: return;
+        case Answer::Kind::stale_epoch:
+            return feed(Unclear{key.gid, *index, verb, attempts, answer.message, false});
     }
+}
+
+/// A stale_epoch that tells of no later start than this one was meant for an earlier one.
+bool Service::is_about_an_earlier_start(const Answer& answer) const {
+    return answer.seen_epoch && *answer.seen_epoch <= epoch();
 }
 
 /// Nobody here waits for this branch. Asking on, against its participant's word, helps nobody.

@@ -1,5 +1,6 @@
 #include "coordinator/submissions.hpp"
 
+#include "coordinator/plan.hpp"
 #include "coordinator/record_codec.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -109,32 +110,36 @@ void read_preferences(const http::Request& request, Submission& submission, Wait
 
 std::string bounded(std::string_view header) { return http::cut(header, longest_header); }
 
-/// What is well-formed but can't be done here.
-std::optional<http::Response> impossible(const Submission& submission, const Config& config) {
-    if (submission.mode != Mode::two_phase)
-        return problem(422,
-                       "mode-not-available",
-                       "mode '" + std::string(to_text(submission.mode)) +
-                           "' is not available in this version; use two_phase");
-    std::set<std::string> ids;
-    for (const BranchRequest& branch : submission.branches) {
-        if (!ids.insert(branch.branch_id).second)
-            return problem(
-                422, "branch-id-repeated", "branch_id " + branch.branch_id + " is used twice");
+/// What is well-formed but can't be done here; fills in what the branches leave unsaid.
+std::optional<http::Response> impossible(Submission& submission,
+                                         bool says_after,
+                                         const Config& config) {
+    for (const BranchRequest& branch : submission.branches)
         if (!config.participants.contains(branch.participant))
             return problem(422,
                            "unknown-participant",
                            "participant '" + branch.participant +
                                "' is not configured; GET /v1/participants lists those that are");
-        if (!branch.after.empty())
-            return problem(
-                422, "after-not-in-two-phase", "'after' orders the steps of a saga; leave it out");
-        if (branch.max_retries || branch.retry_delay_milliseconds)
-            return problem(422,
-                           "retries-not-in-two-phase",
-                           "max_retries and retry_delay_ms belong to eventual; leave them out");
-    }
+    if (const auto fault = complete_plan(submission.mode, says_after, submission.branches))
+        return problem(422, fault->code, fault->detail);
     return std::nullopt;
+}
+
+/// Two-phase commit must not hold what others want for long, so its votes have a deadline always.
+/// The other modes hold nothing: they take their time, unless told otherwise.
+void read_timeout(Fields& fields, const Config& config, Submission& submission) {
+    const auto asked = fields.optional_integer("timeout_ms", 1, 3'600'000);
+    const std::int64_t otherwise =
+        submission.mode == Mode::two_phase ? config.vote_timeout.count() : 0;
+    submission.vote_timeout = std::chrono::milliseconds(asked.value_or(otherwise));
+}
+
+void read_wait_for(Fields& fields, Mode mode, Waiting& waiting) {
+    const std::string wait_for = fields.optional_text("wait_for", {})
+                                     .value_or(mode == Mode::eventual ? "decision" : "completion");
+    if (wait_for != "completion" && wait_for != "decision")
+        fields.fail("wait_for", "completion or decision");
+    if (wait_for == "decision") waiting.milestone = Milestone::decided;
 }
 
 }  // namespace
@@ -151,19 +156,18 @@ boost::system::result<ReadSubmission, http::Response> read_submission(const http
     if (!mode) fields.fail("mode", "two_phase, saga or eventual");
     submission.mode = mode.value_or(Mode::two_phase);
     read_key(request, fields, submission.key);
-    submission.vote_timeout = std::chrono::milliseconds(
-        fields.optional_integer("timeout_ms", 1, 3'600'000).value_or(config.vote_timeout.count()));
-    const std::string wait_for = fields.optional_text("wait_for", {}).value_or("completion");
-    if (wait_for != "completion" && wait_for != "decision")
-        fields.fail("wait_for", "completion or decision");
-    if (wait_for == "decision") read.waiting.milestone = Milestone::decided;
+    read_timeout(fields, config, submission);
+    read_wait_for(fields, submission.mode, read.waiting);
+    bool says_after = false;
     std::optional<FieldError> branch_error;
     if (const Json* branches = fields.array("branches", 1, most_branches))
-        for (std::size_t i = 0; i < branches->size(); ++i)
+        for (std::size_t i = 0; i < branches->size(); ++i) {
             submission.branches.push_back(read_branch((*branches)[i], i, branch_error));
+            says_after = says_after || (*branches)[i].contains("after");
+        }
     if (branch_error) fields.fail(*branch_error);
     if (const auto& error = fields.finish()) return problem(*error);
-    if (auto refusal = impossible(submission, config)) return *std::move(refusal);
+    if (auto refusal = impossible(submission, says_after, config)) return *std::move(refusal);
     read_preferences(request, submission, read.waiting);
     submission.fingerprint = fingerprint_of(submission.mode, submission.branches);
     submission.origin = {.ip = request.remote_address,

@@ -1,5 +1,6 @@
 #include "coordinator/views.hpp"
 
+#include "coordinator/protocol/modes.hpp"
 #include "http/problem.hpp"
 
 #include <string_view>
@@ -13,42 +14,73 @@ Json tree(const std::string& text) { return Json::parse(text, nullptr, false); }
 
 /// What is told of one branch: of a live one its votes and errors too.
 struct BranchFacts {
+    BranchIndex index = 0;
     const BranchRequest* request = nullptr;
     BranchVote vote;
     std::optional<How> how;
     std::string result;
+    std::uint32_t attempts = 0;  // unclear answers, or tries that failed
+    std::string last_error;
     const LiveBranch* live = nullptr;
 };
 
-std::string branch_state(const BranchFacts& branch, const std::optional<Decision>& decision) {
-    if (branch.how) return std::string(to_text(*branch.how));
-    if (branch.vote.vote == Vote::read_only) return "read_only";
-    if (branch.live != nullptr && branch.live->is_contradicted) return "needs_attention";
-    if (decision) return *decision == Decision::commit ? "committing" : "rolling_back";
-    return branch.vote.vote == Vote::none ? "preparing" : std::string(to_text(branch.vote.vote));
+/// What `verb` is while it is asked or told.
+const char* under_way(Verb verb) {
+    switch (verb) {
+        case Verb::prepare: return "preparing";
+        case Verb::execute: return "executing";
+        case Verb::commit: return "committing";
+        case Verb::rollback: return "rolling_back";
+        case Verb::compensate: return "compensating";
+    }
+    return "?";
 }
 
-Json branch_json(const BranchFacts& branch, const std::optional<Decision>& decision) {
+std::string branch_state(const BranchFacts& branch, Mode mode, std::optional<Decision> decision) {
+    if (branch.how) return std::string(to_text(*branch.how));
+    if (branch.live != nullptr && branch.live->is_contradicted) return "needs_attention";
+    const Vote vote = branch.vote.vote;
+    if (decision) {
+        if (branch.live != nullptr && branch.live->closing) return "compensating";
+        const auto left = delivery(mode, *decision, branch.index, vote);
+        if (left) return under_way(*left);
+    } else if (vote == Vote::none) {
+        const bool waits = branch.live != nullptr && !branch.live->is_asked;
+        return waits ? "waiting" : under_way(asking_verb(mode));
+    }
+    return std::string(to_text(vote));
+}
+
+/// What executing gave, and apart from it what undoing that gave.
+void add_results(Json& json, const BranchFacts& branch) {
+    const bool is_undone = branch.how && *branch.how != How::executed &&
+                           *branch.how != How::committed && *branch.how != How::rolled_back;
+    const std::string& done =
+        is_undone || branch.result.empty() ? branch.vote.result : branch.result;
+    if (!done.empty()) json["result"] = tree(done);
+    if (is_undone && !branch.result.empty()) json["compensation"] = tree(branch.result);
+}
+
+Json branch_json(const BranchFacts& branch, Mode mode, std::optional<Decision> decision) {
     Json json{{"branch_id", branch.request->branch_id},
               {"participant", branch.request->participant},
               {"operation", branch.request->operation},
-              {"state", branch_state(branch, decision)}};
-    if (!branch.result.empty())
-        json["result"] = tree(branch.result);
-    else if (!branch.vote.result.empty())
-        json["result"] = tree(branch.vote.result);
+              {"state", branch_state(branch, mode, decision)}};
+    add_results(json, branch);
     if (!branch.vote.code.empty()) json["code"] = branch.vote.code;
     if (!branch.vote.message.empty()) json["message"] = branch.vote.message;
-    if (branch.live != nullptr && !branch.live->last_error.empty()) {
-        json["attempts"] = branch.live->attempts;
-        json["last_error"] = branch.live->last_error;
-    }
+    if (branch.attempts > 0) json["attempts"] = branch.attempts;
+    if (!branch.last_error.empty()) json["last_error"] = branch.last_error;
+    if (decision && mode == Mode::eventual && branch.index > 0)
+        json["max_retries"] = tries_of(*branch.request) - 1;
     return json;
 }
 
-std::string decided_state(Decision decision, bool is_delivered) {
-    if (decision == Decision::commit) return is_delivered ? "committed" : "committing";
-    return is_delivered ? "rolled_back" : "rolling_back";
+std::string state_of(Mode mode, std::optional<Decision> decision, bool is_completed) {
+    if (!decision) return under_way(asking_verb(mode));
+    if (*decision == Decision::commit) return is_completed ? "committed" : "committing";
+    if (is_completed) return "rolled_back";
+    return mode == Mode::two_phase ? "rolling_back" : "compensating";
 }
 
 void fill_live(View& view, const Transaction& t) {
@@ -57,15 +89,19 @@ void fill_live(View& view, const Transaction& t) {
     view.why = t.folded.why;
     view.damage = t.damage;
     view.is_heuristic = t.folded.is_heuristic();
+    view.dead_letters = t.dead_letters();
     view.state = t.needs_attention() ? "needs_attention"
-                 : view.decision     ? decided_state(*view.decision, t.phase == Phase::finishing)
-                                     : "preparing";
+                                     : state_of(t.mode(), view.decision, t.is_completed());
     for (BranchIndex i = 0; i < t.live.size(); ++i)
-        view.branches.push_back(branch_json({.request = &t.started().branches[i],
+        view.branches.push_back(branch_json({.index = i,
+                                             .request = &t.started().branches[i],
                                              .vote = t.live[i].vote,
                                              .how = t.live[i].how,
                                              .result = t.live[i].result,
+                                             .attempts = t.live[i].attempts,
+                                             .last_error = t.live[i].last_error,
                                              .live = &t.live[i]},
+                                            t.mode(),
                                             view.decision));
 }
 
@@ -79,13 +115,25 @@ void fill_folded(View& view, const Folded& folded, const std::string& damage) {
     }
     view.decision = folded.decision;
     view.why = folded.why;
-    view.state = view.decision ? decided_state(*view.decision, folded.is_delivered()) : "preparing";
+    const Mode mode = folded.started.mode;
+    view.state = state_of(mode, view.decision, folded.is_delivered());
     for (BranchIndex i = 0; i < folded.branches.size(); ++i)
-        view.branches.push_back(branch_json({.request = &folded.started.branches[i],
+        view.branches.push_back(branch_json({.index = i,
+                                             .request = &folded.started.branches[i],
                                              .vote = folded.branches[i].vote,
                                              .how = folded.branches[i].how,
-                                             .result = folded.branches[i].result},
+                                             .result = folded.branches[i].result,
+                                             .attempts = folded.branches[i].failed_attempts},
+                                            mode,
                                             view.decision));
+}
+
+std::string message_of_commit(const View& view) {
+    if (view.state != "committed")
+        return "decided to commit; it is being delivered to every branch";
+    if (view.dead_letters == 0) return "committed";
+    return "committed, but " + std::to_string(view.dead_letters) +
+           " of its deliveries failed too often and wait for a person (recoveryctl show)";
 }
 
 /// One sentence on what happened and what to do.
@@ -96,17 +144,19 @@ std::string message_of(const View& view) {
                "decide (recoveryctl show)";
     if (view.state == "needs_attention")
         return "a participant can't follow the decision; a person must decide (recoveryctl show)";
-    if (!view.decision) return "votes are being collected; ask again at Location";
-    if (*view.decision == Decision::commit)
-        return view.state == "committed"
-                   ? "committed"
-                   : "decided to commit; it is being delivered to every branch";
+    const Mode mode = view.started != nullptr ? view.started->mode : Mode::two_phase;
+    if (!view.decision)
+        return mode == Mode::two_phase ? "votes are being collected; ask again at Location"
+                                       : "being executed; ask again at Location";
+    if (*view.decision == Decision::commit) return message_of_commit(view);
     if (view.why.branch && view.started != nullptr) {
         const BranchRequest& branch = view.started->branches.at(*view.why.branch);
         const std::string name = "branch " + branch.branch_id + " (" + branch.participant + ")";
         if (view.why.code == "refused")
             return "rolled back: " + name + " refused: " + view.why.message;
-        return "rolled back: " + name + " gave no vote in time; nothing was changed";
+        return "rolled back: " + name + " gave no answer in time; " +
+               (mode == Mode::two_phase ? "nothing was changed"
+                                        : "what was executed is compensated");
     }
     return "rolled back: " + view.why.message;
 }
@@ -146,6 +196,7 @@ Json outcome_json(const View& view, bool is_repeat) {
               {"branches", view.branches}};
     if (view.decision) json["decision"] = to_text(*view.decision);
     if (view.is_heuristic) json["heuristic"] = true;
+    if (view.dead_letters > 0) json["dead_letters"] = view.dead_letters;
     add_why(json, view);
     return json;
 }
@@ -170,6 +221,7 @@ Json item_json(const View& view) {
               {"created_at_ms", milliseconds_of(view.gid)}};
     if (view.decision) json["decision"] = to_text(*view.decision);
     if (view.is_heuristic) json["heuristic"] = true;
+    if (view.dead_letters > 0) json["dead_letters"] = view.dead_letters;
     if (!view.damage.empty()) json["damage"] = view.damage;
     if (view.started == nullptr) return json;
     json["mode"] = to_text(view.started->mode);

@@ -18,6 +18,7 @@ struct View {
     std::optional<Decision> decision;
     Why why;
     bool is_heuristic = false;
+    std::size_t dead_letters = 0;
     std::string damage;
     http::Json branches = http::Json::array();
 };

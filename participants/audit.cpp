@@ -1,18 +1,23 @@
 #include "participants/audit.hpp"
 
 #include "http/json.hpp"
+#include "participants/audit_index.hpp"
 #include "participants/record.hpp"
 
 #include <algorithm>
-#include <array>
-#include <openssl/sha.h>
+#include <charconv>
+#include <limits>
+#include <utility>
 
 namespace twophase::participants {
 namespace {
 
 using http::Json;
 
-constexpr std::size_t most_looked_at = 10'000;
+// What one page may look at, on the loop: a few milliseconds.
+constexpr std::size_t most_passed_over = 2'000;
+constexpr std::size_t most_blocks = 2'000;
+constexpr std::int64_t clock_slack = 2'000'000;  // microseconds that a clock may be set back by
 
 struct Head {
     std::uint64_t seq = 0;
@@ -95,29 +100,169 @@ private:
     std::string text_;  // empty: any
 };
 
-/// What is wrong with one link, given the hash before it; moves `previous` on.
-std::optional<std::string> check_link(std::string_view key,
-                                      std::string_view value,
-                                      std::uint64_t expected,
-                                      std::string& previous) {
-    const std::string name = "audit entry " + std::to_string(expected);
-    Json entry = Json::parse(value, nullptr, false);
-    if (!entry.is_object()) return name + " is not JSON";
-    if (number_in(key) != expected || entry.value("seq", Json()) != expected)
-        return name + " is missing";
-    if (entry.value("previous_hash", "") != previous)
-        return name + " does not follow the one before";
-    const std::string hash = entry.value("hash", "");
-    entry.erase("hash");
-    entry.erase("previous_hash");
-    if (sha256(previous + http::dump_replacing(entry)) != hash) return name + " was changed";
-    previous = hash;
-    return std::nullopt;
+/// Of an entry's text; nothing where there is none.
+std::optional<std::int64_t> timestamp_in(std::string_view entry) {
+    constexpr std::string_view name = R"("timestamp":)";
+    const std::size_t at = entry.find(name);
+    if (at == std::string_view::npos) return std::nullopt;
+    const char* const begin = entry.data() + at + name.size();
+    std::int64_t time = 0;
+    const auto [end, error] = std::from_chars(begin, entry.data() + entry.size(), time);
+    if (error != std::errc()) return std::nullopt;
+    return time;
 }
+
+/// All that a filter asks of an entry.
+class Wanted {
+public:
+    explicit Wanted(const Audit::Filter& filter)
+        : members_{MemberText("gid", filter.gid),
+                   MemberText("user_id", filter.user_id),
+                   MemberText("business_code", filter.business_code),
+                   MemberText("business_id", filter.business_id)},
+          from_(filter.from),
+          to_(filter.to) {}
+
+    bool fits(std::string_view entry) const {
+        for (const MemberText& member : members_)
+            if (!member.is_in(entry)) return false;
+        if (!from_ && !to_) return true;
+        const auto time = timestamp_in(entry);
+        return time && (!from_ || *time >= *from_) && (!to_ || *time < *to_);
+    }
+
+private:
+    MemberText members_[4];
+    std::optional<std::int64_t> from_;
+    std::optional<std::int64_t> to_;
+};
+
+std::string line_of(std::string_view entry, std::uint64_t number) {
+    const bool is_one_line = entry.find('\n') == std::string_view::npos;
+    if (is_one_line && Json::accept(entry)) return std::string(entry);
+    const Json json = Json::parse(entry, nullptr, false);
+    return http::dump_replacing(
+        json.is_discarded() ? Json{{"seq", number}, {"unreadable", in_hex(entry)}} : json);
+}
+
+/// By halving: a number below which no entry is as young as `time`, as far as entries are in the
+/// order of their times.
+std::uint64_t first_since(const wal::Reader& reader, wal::Table audit, std::int64_t time) {
+    wal::Cursor cursor = reader.cursor(audit);
+    if (!cursor.last()) return 1;
+    std::uint64_t low = 1;
+    std::uint64_t high = number_in(cursor.key()) + 1;
+    while (low < high) {
+        const std::uint64_t middle = low + (high - low) / 2;
+        const bool is_there = cursor.seek(key_of(middle));
+        if (!is_there || timestamp_in(cursor.value()).value_or(time) >= time)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/// Walks down the numbers of entries that may fit a filter: through the index where something is
+/// looked for, else one by one.
+class Walk {
+public:
+    struct Tables {
+        wal::Table audit;
+        wal::Table index;
+    };
+    Walk(const wal::Reader& reader, Tables tables, const Audit::Filter& filter)
+        : reader_(reader),
+          tables_(tables),
+          cursor_(reader.cursor(tables.audit)),
+          below_(filter.before.value_or(std::numeric_limits<std::uint64_t>::max())) {
+        if (filter.from) first_ = first_since(reader, tables.audit, *filter.from - clock_slack);
+        if (filter.to)
+            below_ = std::min(below_, first_since(reader, tables.audit, *filter.to + clock_slack));
+        if (!filter.gid.empty())
+            what_ = audit_index::of_gid(filter.gid);
+        else if (!filter.business_code.empty() && !filter.business_id.empty())
+            what_ = audit_index::of_business_key(filter.business_code, filter.business_id);
+        else if (!filter.user_id.empty())
+            what_ = audit_index::of_user(filter.user_id);
+    }
+
+    /// Nothing at the end, or where it has looked at enough: then is_tired().
+    std::optional<std::uint64_t> next() {
+        while (below_ > first_) {
+            const std::uint64_t block = audit_index::block_of(below_ - 1);
+            if (!what_ || !find_in(block)) return step();
+            std::erase_if(found_, [&](auto number) { return number >= below_ || number < first_; });
+            if (!found_.empty()) return below_ = found_.back();
+            below_ = std::max(audit_index::first_in(block), first_);
+            if (++blocks_ == most_blocks) return std::nullopt;
+        }
+        return std::nullopt;
+    }
+    bool is_tired() const { return blocks_ == most_blocks && below_ > first_; }
+    /// Everything from here on was walked over.
+    std::uint64_t below() const { return below_; }
+
+private:
+    /// False when the index has no such block.
+    bool find_in(std::uint64_t block) {
+        if (found_in_ == block) return true;
+        auto found = audit_index::find(reader_, tables_.index, block, *what_);
+        if (!found) return false;
+        found_ = std::move(*found);
+        found_in_ = block;
+        return true;
+    }
+
+    std::optional<std::uint64_t> step() {
+        const bool is_there = cursor_.seek_before(key_of(below_));
+        below_ = is_there ? std::max(number_in(cursor_.key()), first_ - 1) : 0;
+        if (below_ < first_) return std::nullopt;
+        return below_;
+    }
+
+    const wal::Reader& reader_;
+    Tables tables_;
+    wal::Cursor cursor_;
+    std::optional<std::uint64_t> what_;
+    std::uint64_t first_ = 1;
+    std::uint64_t below_;
+    std::vector<std::uint64_t> found_;  // in the block found_in_, the oldest first
+    std::optional<std::uint64_t> found_in_;
+    std::size_t blocks_ = 0;
+};
+
+/// Compares the index's blocks with the entries, while these pass by in their order.
+class IndexCheck {
+public:
+    IndexCheck(const wal::Reader& reader, wal::Table index) : reader_(reader), index_(index) {}
+
+    void add(std::uint64_t number, std::string_view entry) {
+        block_.add(number, entry);
+        if (number % audit_index::block_entries != 0) return;
+        const std::uint64_t block = audit_index::block_of(number);
+        const auto stored = reader_.get(index_, key_of(block));
+        const bool is_right = block_.take() == stored.value_or("");
+        if (stored && !is_right && finding_.empty())
+            finding_ = "the index of audit entries " +
+                       std::to_string(audit_index::first_in(block)) + " to " +
+                       std::to_string(number) + " was altered";
+    }
+    const std::string& finding() const { return finding_; }
+
+private:
+    const wal::Reader& reader_;
+    wal::Table index_;
+    audit_index::Block block_;
+    std::string finding_;
+};
 
 }  // namespace
 
-Audit::Audit(const TableOf& table_of) : audit_(table_of("audit")), numbers_(table_of("numbers")) {}
+Audit::Audit(const TableOf& table_of)
+    : audit_(table_of("audit")), numbers_(table_of("numbers")), index_(table_of("audit_index")) {}
+
+std::vector<std::string> Audit::tables() { return {"audit", "audit_index", "numbers"}; }
 
 void Audit::append(wal::Unit& unit, const AuditEntry& entry) const {
     Head head = read<Head>(unit, numbers_, head_key).value_or(Head{});
@@ -128,42 +273,74 @@ void Audit::append(wal::Unit& unit, const AuditEntry& entry) const {
     text += R"(,"previous_hash":")" + previous + R"(","hash":")" + head.hash + "\"}";
     unit.put(audit_, key_of(head.seq), std::move(text));
     write(unit, numbers_, head_key, head);
+    audit_index::write_block(unit, audit_, index_, head.seq);
+}
+
+AuditHead Audit::head(const wal::Reader& reader) const {
+    Head head = read<Head>(reader, numbers_, head_key).value_or(Head{});
+    return {.count = head.seq, .hash = std::move(head.hash)};
 }
 
 Audit::Page Audit::list(const wal::Reader& reader, const Filter& filter) const {
     Page page;
-    const MemberText gid("gid", filter.gid);
-    const MemberText user_id("user_id", filter.user_id);
-    wal::Cursor cursor = reader.cursor(audit_);
-    bool is_there = filter.before ? cursor.seek_before(key_of(*filter.before)) : cursor.last();
-    for (std::size_t looked = 0; is_there; is_there = cursor.previous(), ++looked) {
-        if (page.items.size() == filter.limit || looked == most_looked_at) {
-            page.next = number_in(cursor.key()) + 1;
-            break;
+    const Wanted wanted(filter);
+    Walk walk(reader, {.audit = audit_, .index = index_}, filter);
+    std::size_t passed_over = 0;
+    while (const auto number = walk.next()) {
+        if (page.items.size() == filter.limit || passed_over == most_passed_over) {
+            page.next = *number + 1;
+            return page;
         }
-        if (!gid.is_in(cursor.value()) || !user_id.is_in(cursor.value())) continue;
-        if (Json::accept(cursor.value())) page.items.emplace_back(cursor.value());
+        const auto entry = reader.get(audit_, key_of(*number));
+        if (entry && wanted.fits(*entry) && Json::accept(*entry))
+            page.items.emplace_back(*entry);
+        else
+            ++passed_over;
     }
+    if (walk.is_tired()) page.next = walk.below();
     return page;
 }
 
-std::optional<std::string> Audit::verify(const wal::Reader& reader) const {
-    std::string previous;
-    std::uint64_t expected = 0;
+Audit::Lines Audit::export_lines(const wal::Reader& reader,
+                                 std::uint64_t after,
+                                 std::size_t most,
+                                 std::size_t most_bytes) const {
+    Lines lines{.text = {}, .last = after};
     wal::Cursor cursor = reader.cursor(audit_);
-    for (bool is_there = cursor.first(); is_there; is_there = cursor.next())
-        if (auto broken = check_link(cursor.key(), cursor.value(), ++expected, previous))
-            return broken;
-    const Head head = read<Head>(reader, numbers_, head_key).value_or(Head{});
-    if (head.seq != expected || head.hash != previous)
-        return "audit entry " + std::to_string(expected + 1) + " is missing";
-    return std::nullopt;
+    std::size_t count = 0;
+    for (bool is_there = cursor.seek(key_of(after + 1)); is_there; is_there = cursor.next()) {
+        if (count == most || lines.text.size() >= most_bytes) {
+            lines.is_end = false;
+            break;
+        }
+        lines.last = number_in(cursor.key());
+        lines.text += line_of(cursor.value(), lines.last) + "\n";
+        ++count;
+    }
+    return lines;
 }
 
-std::string sha256(std::string_view bytes) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-    return in_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+std::optional<std::string> Audit::verify(const wal::Reader& reader,
+                                         const std::function<void(std::uint64_t)>& progress) const {
+    try {
+        const AuditHead counted = head(reader);
+        AuditChain chain(counted);
+        IndexCheck index(reader, index_);
+        wal::Cursor cursor = reader.cursor(audit_);
+        for (bool is_there = cursor.first(); is_there; is_there = cursor.next()) {
+            chain.add(cursor.value());
+            index.add(number_in(cursor.key()), cursor.value());
+            if (progress && chain.count() % 10'000 == 0) progress(chain.count());
+        }
+        if (auto broken = chain.finish()) return broken;
+        if (chain.count() > counted.count)
+            return "audit entry " + std::to_string(counted.count + 1) +
+                   " was added by another hand: the store counts " + std::to_string(counted.count);
+        if (!index.finding().empty()) return index.finding();
+    } catch (const DamagedRecord& damage) {
+        return std::string("the audit's count: ") + damage.what();
+    }
+    return std::nullopt;
 }
 
 }  // namespace twophase::participants

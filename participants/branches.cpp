@@ -73,7 +73,7 @@ Work work_of(const Message& message, const Branch& branch) {
 }  // namespace
 
 std::vector<std::string> branch_tables() {
-    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit"};
+    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit", "audit_index"};
 }
 
 struct Branches::Turn {
@@ -153,8 +153,12 @@ std::optional<Answer> Branches::objection(const Turn& turn) const {
     if (begins_work(message.verb) && !options_.coordinators.contains(message.coordinator))
         return refuse(403, "unknown-coordinator", "no inquiry URL is configured for it");
     const std::uint64_t seen = turn.sender ? turn.sender->epoch : 0;
-    if (message.epoch < seen)
-        return refuse(409, "stale_epoch", "epoch " + std::to_string(seen) + " has been seen");
+    if (message.epoch < seen) {
+        Answer stale =
+            refuse(409, "stale_epoch", "epoch " + std::to_string(seen) + " has been seen");
+        stale.epoch = seen;
+        return stale;
+    }
     if (message.epoch > highest_epoch(seen, turn.moment))
         return refuse(422,
                       "epoch-too-high",

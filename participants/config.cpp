@@ -218,6 +218,8 @@ Config default_config(const std::string& name, std::uint16_t port) {
 
 std::vector<Setting> settings_of(Config& config) {
     std::vector<Setting> settings = place_settings(config);
+    for (Setting& setting : recovery::alert_settings(config.alerts))
+        settings.push_back(std::move(setting));
     for (Setting& setting : limit_settings(config)) settings.push_back(std::move(setting));
     return settings;
 }

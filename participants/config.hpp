@@ -2,6 +2,7 @@
 #pragma once
 
 #include "http/endpoint.hpp"
+#include "recovery/alert_settings.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -37,6 +38,7 @@ struct Config {
     std::size_t max_batch_bytes = std::size_t{4} << 20;
     std::size_t max_batch_items = 256;
     std::vector<std::string> allowed_hosts;
+    recovery::AlertOptions alerts;
     std::string log_level = "info";
     bool insecure = false;
     bool any_filesystem = false;

@@ -2,6 +2,7 @@
 
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "participants/audit_routes.hpp"
 #include "participants/calls.hpp"
 #include "participants/wire.hpp"
 #include "wal/crash_point.hpp"
@@ -178,22 +179,6 @@ http::Response list_in_doubt(const Branches& branches,
     return http::json_response(to_json(branches.in_doubt(store.snapshot(), filter)));
 }
 
-http::Response list_audit(const Branches& branches,
-                          wal::Store& store,
-                          const http::Request& request) {
-    const PageQuery query = page_query(request);
-    if (query.error) return http::problem(*query.error);
-    const Audit::Filter filter{.gid = query_text(request, "gid"),
-                               .user_id = query_text(request, "user_id"),
-                               .before = query.before,
-                               .limit = query.limit};
-    const Audit::Page page = branches.audit().list(store.snapshot(), filter);
-    Json items = Json::array();
-    for (const std::string& item : page.items) items.push_back(Json::parse(item));
-    return http::json_response({{"items", std::move(items)},
-                                {"next", page.next ? Json(std::to_string(*page.next)) : Json()}});
-}
-
 }  // namespace
 
 void add_contract_routes(http::Router& router,
@@ -210,9 +195,7 @@ void add_contract_routes(http::Router& router,
         "GET", "/v1/branches/in-doubt", [&, clock](const http::Request& request, auto respond) {
             respond(list_in_doubt(branches, queue.store(), clock(), request));
         });
-    router.add("GET", "/v1/audit", [&](const http::Request& request, auto respond) {
-        respond(list_audit(branches, queue.store(), request));
-    });
+    add_audit_routes(router, branches.audit(), queue.store());
 }
 
 }  // namespace twophase::participants

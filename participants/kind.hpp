@@ -12,8 +12,9 @@
 #include <vector>
 
 namespace twophase::recovery {
+class Alerts;
 class Surroundings;
-}
+}  // namespace twophase::recovery
 
 namespace twophase::participants {
 
@@ -25,6 +26,7 @@ struct Surroundings {
     Clock clock;
     std::string participant;
     recovery::Surroundings& machine;
+    recovery::Alerts& alerts;
 };
 
 /// A kind of participant: what tells credit from coupon. One resource serves one store.

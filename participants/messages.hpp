@@ -61,6 +61,7 @@ struct Answer {
     std::string message;  // for people
     std::string reason;   // the business code of a refusal, such as "insufficient_credits"
     std::string field;    // what is wrong in the request, such as "payload.amount"
+    std::optional<std::uint64_t> epoch;  // of a stale_epoch: the one that has been seen
 
     std::string vote;   // "prepared" or "executed"
     std::string state;  // "committed", "rolled_back" or "compensated"

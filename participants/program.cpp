@@ -10,7 +10,9 @@
 #include "participants/reconciliation.hpp"
 #include "participants/reconciliation_routes.hpp"
 #include "participants/restored.hpp"
+#include "recovery/alerts.hpp"
 #include "recovery/machine.hpp"
+#include "recovery/room_watch.hpp"
 #include "wal/store.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -71,6 +73,12 @@ bool has_room_for_ends(const wal::Headroom& room) {
     return room.has_room || room.used_bytes < room.map_bytes / 10 * 9;
 }
 
+recovery::AlertOptions alert_options(const Config& config) {
+    recovery::AlertOptions options = config.alerts;
+    options.source = "/participants/" + config.name;
+    return options;
+}
+
 std::set<std::string> ids_of(const std::map<std::string, http::Endpoint>& coordinators) {
     std::set<std::string> ids;
     for (const auto& [id, endpoint] : coordinators) ids.insert(id);
@@ -89,6 +97,7 @@ struct Program::State {
           kind(the_kind),
           failed(std::move(when_failed)),
           machine(the_io),
+          alerts(machine, alert_options(config)),
           forget_timer(the_io) {}
     ~State() {
         if (opener.joinable()) opener.join();
@@ -175,7 +184,8 @@ struct Program::State {
                          .audit = branches->audit(),
                          .clock = clock,
                          .participant = config.name,
-                         .machine = machine});
+                         .machine = machine,
+                         .alerts = alerts});
         router.add("GET", "/readyz", [this](const http::Request&, const http::Respond& respond) {
             if (gate->is_closed()) return respond(gate->why());
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
@@ -184,6 +194,7 @@ struct Program::State {
         start_reconciliation(clock, table_of);
         backups.emplace(machine, *store, config.backups);
         backups->add_route(router);
+        watch_room();
         forget_later(clock);
         is_ready = true;
         spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
@@ -221,12 +232,25 @@ struct Program::State {
                                   .queue = *queue,
                                   .clock = clock},
             std::move(options),
-            [](const Finding&) {},
+            [this](const Finding& finding) {
+                alerts.raise({.kind = "inconsistency",
+                              .subject = finding.kind + " " + finding.subject,
+                              .text = "recorded " + std::to_string(finding.recorded) +
+                                      ", calculated " + std::to_string(finding.calculated) + " " +
+                                      finding.text,
+                              .data = ""});
+            },
             [this](const ReconciliationReport& report) { gate->reconciled(report); });
         add_reconciliation_routes(router, *reconciliation, *gate);
         if (is_stopping) return;
         reconciliation->start();
         gate->start(*reconciliation);
+    }
+
+    void watch_room() {
+        room_watch.emplace(
+            machine, [this] { return store->headroom(); }, alerts);
+        if (!is_stopping) room_watch->start();
     }
 
     void forget_later(const Clock& clock) {
@@ -263,6 +287,8 @@ struct Program::State {
         if (inquirer) inquirer->stop();
         if (gate) gate->stop();
         if (reconciliation) reconciliation->stop();
+        if (room_watch) room_watch->stop();
+        alerts.stop();
         kind.stop();
         server->stop(stop_grace, std::move(done));
     }
@@ -272,6 +298,7 @@ struct Program::State {
     Kind& kind;
     std::function<void(int)> failed;
     recovery::Machine machine;
+    recovery::Alerts alerts;
     asio::steady_timer forget_timer;
     http::Router router;
     std::optional<RequestQueue> queue;
@@ -281,6 +308,7 @@ struct Program::State {
     std::optional<RestoredGate> gate;
     std::optional<Reconciliation> reconciliation;
     std::optional<Backups> backups;
+    std::optional<recovery::RoomWatch> room_watch;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     bool is_ready = false;
     bool is_stopping = false;

@@ -81,6 +81,7 @@ http::Response failure(const Message& message, const Answer& answer) {
     more["message"] = answer.message;
     if (!answer.reason.empty()) more["reason"] = answer.reason;
     if (!answer.field.empty()) more["field"] = answer.field;
+    if (answer.epoch) more["epoch"] = *answer.epoch;
     http::Response response =
         http::problem(answer.status, answer.code, answer.message, std::move(more));
     if (answer.status == 503) response.headers.push_back({"Retry-After", "1"});

@@ -88,6 +88,10 @@ std::size_t Transaction::dead_letters() const {
     return static_cast<std::size_t>(std::ranges::count(live, How::dead_letter, &LiveBranch::how));
 }
 
+bool Transaction::is_completed() const {
+    return phase == Phase::finishing || (phase == Phase::delivering && open == 0);
+}
+
 Effects Protocol::step(const Event& event, Time now) {
     return std::visit([&](const auto& e) { return on(e, now); }, event);
 }

@@ -101,6 +101,8 @@ struct Transaction {
     bool is_settled(BranchIndex branch) const;
     bool needs_attention() const;
     std::size_t dead_letters() const;
+    /// Nothing is left to deliver; dead letters may wait for a person.
+    bool is_completed() const;
 };
 
 /// An answer to "what was decided?".

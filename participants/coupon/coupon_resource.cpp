@@ -65,8 +65,11 @@ Step refuse(Refusal refusal, Change change = {}) {
 }
 
 std::string result_of(const std::string& code, const Coupon& coupon) {
-    return http::dump(Json{
-        {"coupon_code", code}, {"template_id", coupon.template_id}, {"user_id", coupon.user_id}});
+    // A coupon is named by its code: coupon_id is what operation logs and references look for.
+    return http::dump(Json{{"coupon_id", code},
+                           {"coupon_code", code},
+                           {"template_id", coupon.template_id},
+                           {"user_id", coupon.user_id}});
 }
 
 /// A promised branch's coupon and its template.

@@ -1,6 +1,7 @@
 #include "recovery/recoveryctl/commands.hpp"
 
 #include "recovery/recoveryctl/answer.hpp"
+#include "recovery/recoveryctl/draft.hpp"
 #include "recovery/recoveryctl/render.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
 #include "wal/environment.hpp"
@@ -9,8 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <ostream>
 #include <utility>
 
@@ -106,30 +105,6 @@ void show_before_asking(Source& source, const std::string& gid, const Output& ou
         output.out << printable(e.what()) << "\n";
     }
 }
-
-/// A file that takes its name only when it is whole.
-class Draft {
-public:
-    explicit Draft(const std::string& target)
-        : target_(target), path_(target + ".partial"), file_(path_, std::ios::binary) {}
-    ~Draft() {
-        std::error_code ignored;
-        std::filesystem::remove(path_, ignored);
-    }
-    Draft(const Draft&) = delete;
-    Draft& operator=(const Draft&) = delete;
-    std::ostream& stream() { return file_; }
-    void publish() {
-        file_.close();
-        if (!file_) throw Failure(Exit::not_possible, "can't write " + path_);
-        std::filesystem::rename(path_, target_);
-    }
-
-private:
-    std::string target_;
-    std::string path_;
-    std::ofstream file_;
-};
 
 std::size_t export_to(Source& source, std::ostream& out, const std::string& name) {
     ProgressLine progress("export");

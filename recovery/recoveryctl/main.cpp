@@ -1,5 +1,6 @@
 // recoveryctl: what a person or a script does about transactions that don't end by themselves.
 #include "http/text.hpp"
+#include "recovery/recoveryctl/audit_options.hpp"
 #include "recovery/recoveryctl/commands.hpp"
 #include "recovery/recoveryctl/offline.hpp"
 #include "recovery/recoveryctl/remote.hpp"
@@ -96,6 +97,7 @@ CommandLine::CommandLine() {
     add_restore();
     add_export();
     add_lookups();
+    add_audit(app_, run_, is_json_);
 }
 
 CLI::App* CommandLine::add(const char* name, const char* about, const char* example) {

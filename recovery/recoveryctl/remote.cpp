@@ -2,6 +2,7 @@
 
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/failure.hpp"
+#include "recovery/recoveryctl/query.hpp"
 
 #include <utility>
 
@@ -21,26 +22,6 @@ http::Endpoint parse_endpoint(const std::string& url) {
     return *std::move(endpoint);
 }
 
-std::string percent_encoded(const std::string& text) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string encoded;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                              (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-        if (is_plain)
-            encoded += c;
-        else
-            encoded += {'%', digits[byte >> 4], digits[byte & 15]};
-    }
-    return encoded;
-}
-
-/// Adds "&name=value" unless the value is empty.
-void add(std::string& query, const char* name, const std::string& value) {
-    if (!value.empty()) query += std::string("&") + name + "=" + percent_encoded(value);
-}
-
 std::string transaction(const std::string& gid) {
     return "/v1/transactions/" + percent_encoded(gid);
 }
@@ -52,11 +33,11 @@ Remote::Remote(const std::string& url, std::string flags)
 
 Json Remote::list(const ListFilter& filter, const std::string& before, std::size_t limit) {
     std::string query = "?limit=" + std::to_string(limit);
-    add(query, "state", filter.state);
-    add(query, "participant", filter.participant);
-    add(query, "business_code", filter.business_code);
-    add(query, "business_id", filter.business_id);
-    add(query, "before", before);
+    add_to_query(query, "state", filter.state);
+    add_to_query(query, "participant", filter.participant);
+    add_to_query(query, "business_code", filter.business_code);
+    add_to_query(query, "business_id", filter.business_id);
+    add_to_query(query, "before", before);
     return get("/v1/transactions" + query);
 }
 
@@ -79,7 +60,7 @@ Json Remote::back_up(const std::string& target) { return post("/v1/backups", {{"
 ExportPage Remote::export_page(const std::string& after) {
     for (;;) {
         std::string target = "/v1/export?limit=" + std::to_string(export_limit_);
-        add(target, "after", after);
+        add_to_query(target, "after", after);
         auto response = call({.target = target}, answer_limit);
         // A page of large transactions may be more than a client takes in one answer.
         if (response.error() == http::Errc::malformed && export_limit_ > 1) {

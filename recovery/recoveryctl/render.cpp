@@ -11,17 +11,6 @@
 namespace twophase::recoveryctl {
 namespace {
 
-/// "2026-01-31 09:15:02.123 UTC".
-std::string time_text(std::uint64_t microseconds) {
-    const auto seconds = static_cast<std::time_t>(microseconds / 1'000'000);
-    std::tm parts{};
-    std::array<char, 64> text{};
-    if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
-    const std::size_t size = std::strftime(text.data(), text.size(), "%F %T", &parts);
-    const std::string fraction = std::to_string(1'000 + microseconds / 1'000 % 1'000).substr(1);
-    return std::string(text.data(), size) + "." + fraction + " UTC";
-}
-
 std::string joined(const Json& texts) {
     std::string all;
     for (const Json& text : texts) {
@@ -142,6 +131,16 @@ void advise_branches(std::vector<std::string>& commands,
 }
 
 }  // namespace
+
+std::string time_text(std::uint64_t microseconds) {
+    const auto seconds = static_cast<std::time_t>(microseconds / 1'000'000);
+    std::tm parts{};
+    std::array<char, 64> text{};
+    if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
+    const std::size_t size = std::strftime(text.data(), text.size(), "%F %T", &parts);
+    const std::string fraction = std::to_string(1'000 + microseconds / 1'000 % 1'000).substr(1);
+    return std::string(text.data(), size) + "." + fraction + " UTC";
+}
 
 std::string age_text(const Json& item, WallTime now) {
     if (!item.contains("created_at_ms")) return "";

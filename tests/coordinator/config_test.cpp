@@ -53,6 +53,8 @@ TEST(ConfigTest, TheDefaultsInTheTableAreThoseOfTheStruct) {
     EXPECT_EQ(loaded.map_bytes, untouched.map_bytes);
     EXPECT_EQ(loaded.retention_hours, untouched.retention_hours);
     EXPECT_EQ(loaded.max_live, untouched.max_live);
+    EXPECT_FALSE(loaded.alerts.webhook);
+    EXPECT_EQ(loaded.alerts.again_after, untouched.alerts.again_after);
 }
 
 TEST(ConfigTest, WhatCannotBeMeantIsRefused) {
@@ -64,6 +66,8 @@ TEST(ConfigTest, WhatCannotBeMeantIsRefused) {
              {"--participants", R"({"credit":{"endpoint":"http://x:1","colour":1}})"},
              {"--participants", R"({"a b":{"endpoint":"http://x:1"}})"},
              {"--participants", "[]"},
+             {"--alert-webhook", "mailto:us"},
+             {"--alert-language", "fr"},
              {"--vote-timeout-ms", "0"}}) {
         Config config;
         EXPECT_EQ(load(config, flags), 2) << flags[0] << " " << flags[1];

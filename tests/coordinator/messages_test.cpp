@@ -162,7 +162,8 @@ TEST(MessagesTest, MessagesAreJsonAndQuoteWhatClientsGave) {
                                .participant = "credit",
                                .operation = "deduct",
                                .payload = R"({"amount":1})"};
-    const auto json = http::parse_json(ask_message(envelope, branch, {"co\"de", "id\n", 1}));
+    const auto json =
+        http::parse_json(ask_message(envelope, branch, branch.payload, {"co\"de", "id\n", 1}));
     ASSERT_TRUE(json);
     EXPECT_EQ((*json)["business_code"], "co\"de");
     EXPECT_EQ((*json)["business_id"], "id\n");
@@ -173,6 +174,34 @@ TEST(MessagesTest, MessagesAreJsonAndQuoteWhatClientsGave) {
     ASSERT_TRUE(told);
     EXPECT_EQ((*told)["prepare_id"], "p-1");
     EXPECT_FALSE(http::parse_json(tell_message(envelope, ""))->contains("prepare_id"));
+}
+
+TEST(MessagesTest, ADeliveryCarriesItsRetriesAndOthersDoNot) {
+    const BranchRequest branch{.operation = "mail", .payload = R"({"to":"${1.result.x}"})"};
+    const auto counted =
+        http::parse_json(ask_message({}, branch, R"({"to":7})", {}, Retries{1, 3}));
+    ASSERT_TRUE(counted);
+    EXPECT_EQ((*counted)["retry_count"], 1);
+    EXPECT_EQ((*counted)["max_retries"], 3);
+    EXPECT_EQ((*counted)["payload"]["to"], 7);
+    EXPECT_FALSE(http::parse_json(ask_message({}, branch, "{}", {}))->contains("retry_count"));
+}
+
+TEST(MessagesTest, CompensationSaysWhyInAsMuchAsParticipantsKeep) {
+    const auto json =
+        http::parse_json(compensate_message({}, "2", "sold\"out", std::string(5'000, '\x01')));
+    ASSERT_TRUE(json);
+    EXPECT_EQ((*json)["reason"]["branch_id"], "2");
+    EXPECT_EQ((*json)["reason"]["code"], "sold\"out");
+    EXPECT_LE(http::dump((*json)["reason"]).size(), 4'096U);
+}
+
+TEST(MessagesTest, AStaleEpochTellsTheEpochThatWasSeenWhereItCan) {
+    const std::string stale = echo + R"(,"code":"stale_epoch","message":"m")";
+    EXPECT_EQ(read(Verb::commit, 409, "{" + stale + R"(,"epoch":7})").seen_epoch, 7U);
+    EXPECT_FALSE(read(Verb::commit, 409, "{" + stale + "}").seen_epoch);
+    EXPECT_FALSE(read(Verb::commit, 409, "{" + stale + R"(,"epoch":-1})").seen_epoch);
+    EXPECT_FALSE(read(Verb::commit, 409, "{" + stale + R"(,"epoch":"7"})").seen_epoch);
 }
 
 }  // namespace

@@ -108,12 +108,55 @@ TEST(SubmissionsTest, NamesTheFieldThatIsWrong) {
 }
 
 TEST(SubmissionsTest, WhatIsWellFormedButImpossibleIs422) {
-    EXPECT_EQ(refused(with("mode", "saga")), "422 mode-not-available");
-    EXPECT_EQ(refused(with("mode", "eventual")), "422 mode-not-available");
     EXPECT_EQ(refused(with_branch("participant", "stock")), "422 unknown-participant");
     EXPECT_EQ(refused(with_branch("branch_id", "1")), "422 branch-id-repeated");
     EXPECT_EQ(refused(with_branch("after", {"1"})), "422 after-not-in-two-phase");
     EXPECT_EQ(refused(with_branch("max_retries", 3)), "422 retries-not-in-two-phase");
+}
+
+TEST(SubmissionsTest, TheModeSaysHowLongTheFirstPhaseMayTakeAndWhatIsWaitedFor) {
+    const auto two_phase = read(request().dump());
+    const auto saga = read(with("mode", "saga").dump());
+    const auto eventual = read(with("mode", "eventual").dump());
+    ASSERT_TRUE(two_phase && saga && eventual);
+    EXPECT_EQ(two_phase->submission.vote_timeout, std::chrono::milliseconds(5'000));
+    EXPECT_EQ(saga->submission.vote_timeout, std::chrono::milliseconds(0));
+    EXPECT_EQ(eventual->submission.vote_timeout, std::chrono::milliseconds(0));
+    EXPECT_EQ(saga->waiting.milestone, Milestone::completed);
+    EXPECT_EQ(eventual->waiting.milestone, Milestone::decided);
+    Json timed = with("mode", "saga");
+    timed["timeout_ms"] = 700;
+    EXPECT_EQ(read(timed.dump())->submission.vote_timeout, std::chrono::milliseconds(700));
+    Json patient = with("mode", "eventual");
+    patient["wait_for"] = "completion";
+    EXPECT_EQ(read(patient.dump())->waiting.milestone, Milestone::completed);
+}
+
+TEST(SubmissionsTest, ASagasStepsComeInOrderUnlessOneSaysAfter) {
+    const auto ordered = read(with("mode", "saga").dump());
+    ASSERT_TRUE(ordered);
+    EXPECT_EQ(ordered->submission.branches[1].after, std::vector<std::string>{"1"});
+    Json side_by_side = with_branch("after", Json::array());
+    side_by_side["mode"] = "saga";
+    const auto free = read(side_by_side.dump());
+    ASSERT_TRUE(free);
+    EXPECT_TRUE(free->submission.branches[1].after.empty());
+    EXPECT_NE(ordered->submission.fingerprint, free->submission.fingerprint);
+    Json unknown = with_branch("after", {"9"});
+    unknown["mode"] = "saga";
+    EXPECT_EQ(refused(unknown), "422 after-unknown");
+}
+
+TEST(SubmissionsTest, RetriesBelongToEventualDeliveries) {
+    Json json = with_branch("max_retries", 5);
+    json["branches"][1]["retry_delay_ms"] = 10;
+    json["mode"] = "eventual";
+    const auto result = read(json.dump());
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->submission.branches[1].max_retries, 5U);
+    EXPECT_EQ(result->submission.branches[1].retry_delay_milliseconds, 10U);
+    json["mode"] = "saga";
+    EXPECT_EQ(refused(json), "422 retries-not-in-saga");
 }
 
 TEST(SubmissionsTest, TheKeyComesFromTheBodyOrFromTheHeaderNotFromBoth) {

@@ -60,6 +60,8 @@ TEST(ConfigTest, RefusesWhatCanNotBe) {
     EXPECT_NE(refusal("name", "a b"), "");
     EXPECT_NE(refusal("log_level", "loud"), "");
     EXPECT_NE(refusal("port", 70'000), "");
+    EXPECT_NE(refusal("alert_webhook", "mailto:us"), "");
+    EXPECT_EQ(refusal("alert_language", "zh"), "");
 }
 
 TEST(ConfigTest, AnotherAddressNeedsToBeInsecure) {

@@ -2,6 +2,7 @@
 
 #include "http/router.hpp"
 #include "participants/contract_routes.hpp"
+#include "recovery/alerts.hpp"
 #include "wal/store.hpp"
 
 #include <algorithm>
@@ -71,7 +72,7 @@ struct RouterBench::Running {
             ManualMachine& machine,
             credit::CreditKind& kind,
             const Clock& clock)
-        : store(options(directory, kind), poster(machine)) {
+        : alerts(machine, {}), store(options(directory, kind), poster(machine)) {
         const TableOf table_of = [this](std::string_view name) { return store.table(name); };
         branches.emplace(
             Branches::Options{
@@ -84,7 +85,8 @@ struct RouterBench::Running {
                          .audit = branches->audit(),
                          .clock = clock,
                          .participant = "credit",
-                         .machine = machine});
+                         .machine = machine,
+                         .alerts = alerts});
     }
     static wal::StoreOptions options(const std::filesystem::path& directory,
                                      credit::CreditKind& kind) {
@@ -108,6 +110,7 @@ struct RouterBench::Running {
     }
 
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    recovery::Alerts alerts;
     http::Router router;
     std::optional<Branches> branches;
     wal::Store store;

@@ -1,6 +1,11 @@
 twophase_test(recoveryctl_test
-    SOURCES recoveryctl_test.cpp recoveryctl_support.cpp
-    LINK twophase_recoveryctl nlohmann_json::nlohmann_json)
+    SOURCES
+        recoveryctl_audit_test.cpp
+        recoveryctl_support.cpp
+        recoveryctl_test.cpp
+        ../participants/bench.cpp
+        ../participants/running.cpp
+    LINK twophase_recoveryctl twophase_credit nlohmann_json::nlohmann_json)
 add_dependencies(recoveryctl_test recoveryctl coordinator)
 target_compile_definitions(recoveryctl_test PRIVATE
     RECOVERYCTL="$<TARGET_FILE:recoveryctl>" COORDINATOR="$<TARGET_FILE:coordinator>")
