@@ -1,5 +1,6 @@
 #include "coordinator/api.hpp"
 
+#include "coordinator/comparison_api.hpp"
 #include "coordinator/dead_letters.hpp"
 #include "coordinator/listing.hpp"
 #include "coordinator/operation_log.hpp"
@@ -255,6 +256,9 @@ void Api::add_operator_routes() {
         "POST", "/v1/transactions/{gid}/resolve", [this](const Request& request, Respond respond) {
             resolve(service_, request, std::move(respond));
         });
+    router_.add("POST", "/v1/comparisons", [this](const Request& request, const Respond& respond) {
+        respond(compare_branches(service_, request));
+    });
     router_.add("GET", "/v1/dead-letters", [this](const Request& request, const Respond& respond) {
         respond(list_dead_letters(service_, request));
     });

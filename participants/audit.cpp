@@ -69,6 +69,7 @@ std::string canonical(const AuditEntry& entry, std::uint64_t seq) {
     object.text("business_code", entry.business_code);
     object.text("business_id", entry.business_id);
     object.text("code", entry.code);
+    if (!entry.detail.empty()) object.raw("detail", entry.detail);
     object.text("gid", entry.gid);
     object.text("ip", entry.origin.ip);
     object.text("operation", entry.operation);

@@ -30,6 +30,7 @@ struct AuditEntry {
     bool success = false;
     std::string code;  // of a refusal, the business code where there is one
     Change change;
+    std::string detail;  // a JSON object with what only this operation tells; empty: nothing
 };
 
 /// Appends entries in the unit of the change that they tell of.

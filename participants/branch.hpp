@@ -19,6 +19,18 @@ enum class BranchState : std::uint8_t {
     compensated = 5,
 };
 
+/// "prepared", "committed", ...: a literal.
+inline const char* to_string(BranchState state) {
+    switch (state) {
+        case BranchState::prepared: return "prepared";
+        case BranchState::committed: return "committed";
+        case BranchState::rolled_back: return "rolled_back";
+        case BranchState::executed: return "executed";
+        case BranchState::compensated: return "compensated";
+    }
+    return "";
+}
+
 /// A branch that was promised, ended, or told to end before it began (then it has no operation).
 struct Branch {
     BranchState state = BranchState::prepared;

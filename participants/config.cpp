@@ -67,6 +67,13 @@ std::string take_retention(Config& config, const Json& value) {
     return refusal;
 }
 
+std::string take_reconcile_every(Config& config, const Json& value) {
+    std::int64_t seconds = 0;
+    std::string refusal = http::read_integer(value, 0, 365LL * 24 * 3600, seconds);
+    if (refusal.empty()) config.reconcile_every = std::chrono::seconds(seconds);
+    return refusal;
+}
+
 Json to_json(const std::map<std::string, http::Endpoint>& coordinators) {
     Json json = Json::object();
     for (const auto& [id, endpoint] : coordinators) json[id] = endpoint.text();
@@ -117,6 +124,23 @@ std::vector<Setting> place_settings(Config& c) {
          "ended branches are remembered for at least this long, counted while the program runs; "
          "keep it above the coordinator's",
          [&c](const Json& value) { return take_retention(c, value); }},
+        {"backups",
+         "",
+         c.backups.string(),
+         "where POST /v1/backups puts its copies; empty: none are made while it runs",
+         http::take_path(c.backups)},
+        {"reconcile_every_s",
+         "s",
+         c.reconcile_every.count(),
+         "the books are held against each other and against the coordinators' logs this often; 0: "
+         "only when asked",
+         [&c](const Json& value) { return take_reconcile_every(c, value); }},
+        {"correct_below",
+         "",
+         c.correct_below,
+         "a stored balance that differs from the sum of its entries by less than this is put right "
+         "by a reconciliation; by this or more a person is told; 0: nothing is put right",
+         http::take_integer(c.correct_below, 0, 1'000'000'000)},
     };
 }
 
@@ -185,6 +209,7 @@ bool is_loopback(const std::string& address) {
 Config default_config(const std::string& name, std::uint16_t port) {
     Config config;
     config.data = std::filesystem::path("data") / name;
+    config.backups = config.data.string() + "-backups";
     config.name = name;
     config.port = port;
     config.coordinators.emplace("main", http::Endpoint::parse("http://127.0.0.1:7070").value());

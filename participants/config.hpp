@@ -28,6 +28,9 @@ struct Config {
     std::map<std::string, http::Endpoint> coordinators;  // by id
     std::chrono::milliseconds inquire_after{5'000};
     std::chrono::seconds retention{8 * 24 * 3600};
+    std::chrono::seconds reconcile_every{3'600};
+    std::int64_t correct_below = 100;
+    std::filesystem::path backups;  // empty: none are made while it runs
     std::size_t map_bytes = std::size_t{16} << 30;
     std::size_t max_in_flight = 10'000;
     std::size_t max_connections = 10'000;

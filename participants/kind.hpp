@@ -3,9 +3,11 @@
 
 #include "http/router.hpp"
 #include "participants/audit.hpp"
+#include "participants/books.hpp"
 #include "participants/request_queue.hpp"
 #include "participants/resource.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ public:
     virtual std::string name() const = 0;
     virtual std::vector<std::string> tables() const = 0;
     virtual Resource& open(const TableOf& table_of) = 0;
+    /// What a reconciliation checks beside the branches; none by default.
+    virtual std::unique_ptr<Books> books(const TableOf&) const { return nullptr; }
     virtual void add_routes(const Surroundings& surroundings) = 0;
     /// The program is about to stop: answers what would wait longer than its end. On the loop.
     virtual void stop() {}

@@ -62,6 +62,10 @@ Operations::Operations(Resource& resource, const Audit& audit, const TableOf& ta
       operations_(table_of("operations")),
       numbers_(table_of("numbers")) {}
 
+std::string Operations::results_in(std::string_view key, std::string_view value) {
+    return decode<Performed>(key, value).results;
+}
+
 OperationsOutcome Operations::carry_out(wal::Unit& unit,
                                         const OperationsRequest& request,
                                         const AuditEntry& entry,

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace twophase::participants {
@@ -52,6 +53,9 @@ public:
                         const OperationsRequest& request,
                         const OperationsOutcome& outcome,
                         AuditEntry entry) const;
+
+    /// What a record of the table "operations" says was done: JSON. Throws DamagedRecord.
+    static std::string results_in(std::string_view key, std::string_view value);
 
     struct Found {
         std::string operation;

@@ -3,9 +3,13 @@
 #include "http/problem.hpp"
 #include "http/server.hpp"
 #include "http/settings.hpp"
+#include "participants/backups.hpp"
 #include "participants/branches.hpp"
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
+#include "participants/reconciliation.hpp"
+#include "participants/reconciliation_routes.hpp"
+#include "participants/restored.hpp"
 #include "recovery/alerts.hpp"
 #include "recovery/machine.hpp"
 #include "recovery/room_watch.hpp"
@@ -97,6 +101,8 @@ struct Program::State {
           forget_timer(the_io) {}
     ~State() {
         if (opener.joinable()) opener.join();
+        if (reconciliation) reconciliation->stop();  // its thread reads the store
+        if (backups) backups->stop();                // likewise
     }
 
     void listen() {
@@ -114,6 +120,8 @@ struct Program::State {
             respond(http::json_response({{"status", "up"}}));
         else if (!is_ready)
             respond(starting());
+        else if (auto refusal = gate->refusal(request))
+            respond(*std::move(refusal));
         else
             router(std::move(request), std::move(respond));
     }
@@ -179,9 +187,13 @@ struct Program::State {
                          .machine = machine,
                          .alerts = alerts});
         router.add("GET", "/readyz", [this](const http::Request&, const http::Respond& respond) {
+            if (gate->is_closed()) return respond(gate->why());
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
         });
         start_inquiries(clock);
+        start_reconciliation(clock, table_of);
+        backups.emplace(machine, *store, config.backups);
+        backups->add_route(router);
         watch_room();
         forget_later(clock);
         is_ready = true;
@@ -197,6 +209,42 @@ struct Program::State {
             config.inquire_after / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
         inquirer.emplace(machine, std::move(options), *branches, *queue, clock);
         if (!is_stopping) inquirer->start();
+    }
+
+    void start_reconciliation(const Clock& clock, const TableOf& table_of) {
+        books = kind.books(table_of);
+        gate.emplace(
+            machine,
+            RestoredGate::Options{.participant = config.name, .wait = 2 * config.inquire_after},
+            *queue,
+            branches->audit(),
+            clock);
+        ReconciliationOptions options;
+        options.participant = config.name;
+        options.coordinators = config.coordinators;
+        options.every = config.reconcile_every;
+        options.correct_below = config.correct_below;
+        reconciliation.emplace(
+            Reconciliation::Parts{.around = machine,
+                                  .table_of = table_of,
+                                  .branches = *branches,
+                                  .kind = books.get(),
+                                  .queue = *queue,
+                                  .clock = clock},
+            std::move(options),
+            [this](const Finding& finding) {
+                alerts.raise({.kind = "inconsistency",
+                              .subject = finding.kind + " " + finding.subject,
+                              .text = "recorded " + std::to_string(finding.recorded) +
+                                      ", calculated " + std::to_string(finding.calculated) + " " +
+                                      finding.text,
+                              .data = ""});
+            },
+            [this](const ReconciliationReport& report) { gate->reconciled(report); });
+        add_reconciliation_routes(router, *reconciliation, *gate);
+        if (is_stopping) return;
+        reconciliation->start();
+        gate->start(*reconciliation);
     }
 
     void watch_room() {
@@ -237,6 +285,8 @@ struct Program::State {
         is_stopping = true;
         forget_timer.cancel();
         if (inquirer) inquirer->stop();
+        if (gate) gate->stop();
+        if (reconciliation) reconciliation->stop();
         if (room_watch) room_watch->stop();
         alerts.stop();
         kind.stop();
@@ -254,6 +304,10 @@ struct Program::State {
     std::optional<RequestQueue> queue;
     std::optional<Branches> branches;
     std::optional<Inquirer> inquirer;
+    std::unique_ptr<Books> books;
+    std::optional<RestoredGate> gate;
+    std::optional<Reconciliation> reconciliation;
+    std::optional<Backups> backups;
     std::optional<recovery::RoomWatch> room_watch;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     bool is_ready = false;

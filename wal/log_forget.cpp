@@ -69,6 +69,7 @@ bool Log::forget_one(Unit& unit, std::string_view key, std::string_view value) c
     for (const std::string& record : records) unit.erase(tables_.records, record);
     unit.erase(tables_.business_keys, *business);
     unit.erase(tables_.finished, key);
+    Store::raise(unit, *store_, highest_forgotten, order_of(gid));
     return true;
 }
 

@@ -36,6 +36,10 @@ std::string_view bytes_of(const Gid& gid) {
     return {reinterpret_cast<const char*>(gid.data()), gid.size()};
 }
 
+std::uint64_t order_of(const Gid& gid) {
+    return read_number<std::uint64_t>(bytes_of(gid).substr(0, sizeof(std::uint64_t)));
+}
+
 std::optional<Gid> to_gid(std::string_view bytes) {
     Gid gid{};
     if (bytes.size() != gid.size()) return {};

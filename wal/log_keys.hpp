@@ -17,6 +17,12 @@ std::optional<Gid> to_gid(std::string_view bytes);
 /// "018f…" in hexadecimal without hyphens, for messages.
 std::string to_text(const Gid& gid);
 
+/// The store's number of this name is the highest order_of() that was ever forgotten: what is above
+/// it and not in the log never was there.
+inline constexpr std::string_view highest_forgotten = "highest forgotten";
+/// The first half of a gid, as a number of the same order.
+std::uint64_t order_of(const Gid& gid);
+
 /// (gid, n): a transaction's records lie together, in order.
 std::string record_key(const Gid& gid, std::uint32_t n);
 /// The first key above all records of `gid`; empty, which is no bound, above the last gid.

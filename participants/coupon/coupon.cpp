@@ -3,6 +3,7 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
+#include "participants/coupon/coupon_books.hpp"
 #include "participants/operation_routes.hpp"
 
 #include <algorithm>
@@ -176,6 +177,10 @@ std::vector<std::string> CouponKind::tables() const {
 Resource& CouponKind::open(const TableOf& table_of) {
     table_of_ = table_of;
     return resource_.emplace(table_of, random_code);
+}
+
+std::unique_ptr<Books> CouponKind::books(const TableOf& table_of) const {
+    return std::make_unique<CouponBooks>(table_of);
 }
 
 void CouponKind::add_routes(const Surroundings& around) {

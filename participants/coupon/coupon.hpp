@@ -5,6 +5,7 @@
 #include "participants/coupon/coupon_resource.hpp"
 #include "participants/kind.hpp"
 
+#include <memory>
 #include <optional>
 
 namespace twophase::participants::coupon {
@@ -14,6 +15,7 @@ public:
     std::string name() const override { return "coupon"; }
     std::vector<std::string> tables() const override;
     Resource& open(const TableOf& table_of) override;
+    std::unique_ptr<Books> books(const TableOf& table_of) const override;
     void add_routes(const Surroundings& surroundings) override;
 
 private:

@@ -70,8 +70,11 @@ std::optional<Template> Stock::find(const wal::Reader& reader, std::string_view 
 }
 
 void Stock::save(wal::Unit& unit, std::string_view template_id, const Template& a_template) const {
-    assert(a_template.reserved >= 0 && a_template.issued >= 0);
-    assert(a_template.available() >= 0);
+    // The rules never lead here; counters that aren't what was written may. They hold up those who
+    // use this template, not the program.
+    const bool is_sound =
+        a_template.reserved >= 0 && a_template.issued >= 0 && a_template.available() >= 0;
+    if (!is_sound) throw DamagedRecord(template_id);
     write(unit, templates_, template_id, a_template);
 }
 
@@ -132,7 +135,7 @@ void Stock::count(wal::Unit& unit, const Coupon& coupon, std::int64_t change) co
     const std::string key = held_key(coupon.template_id, coupon.user_id);
     Held held = read<Held>(unit, held_, key).value_or(Held{});
     held.coupons += change;
-    assert(held.coupons >= 0);
+    if (held.coupons < 0) throw DamagedRecord(key);
     if (held.coupons == 0)
         unit.erase(held_, key);
     else

@@ -2,8 +2,6 @@
 
 #include "participants/record.hpp"
 
-#include <cassert>
-
 namespace twophase::participants::credit {
 namespace {
 
@@ -114,9 +112,11 @@ void Accounts::save_changed(wal::Unit& unit,
 }
 
 void Accounts::save(wal::Unit& unit, const AccountName& name, const Account& account) const {
-    assert(account.frozen >= 0 && account.incoming >= 0);
-    assert(account.balance >= account.frozen);
-    assert(account.room() >= 0);
+    // The rules never lead here; a stored account that isn't what was written may. It holds up
+    // those who use it, not the program.
+    const bool is_sound = account.frozen >= 0 && account.incoming >= 0 &&
+                          account.balance >= account.frozen && account.room() >= 0;
+    if (!is_sound) throw DamagedRecord(account_key(name));
     write(unit, accounts_, account_key(name), account);
 }
 

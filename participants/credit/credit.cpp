@@ -5,6 +5,7 @@
 #include "participants/calls.hpp"
 #include "participants/credit/account_wire.hpp"
 #include "participants/credit/adjust_route.hpp"
+#include "participants/credit/credit_books.hpp"
 #include "participants/credit/lock_routes.hpp"
 #include "participants/operation_routes.hpp"
 
@@ -161,6 +162,10 @@ std::vector<std::string> CreditKind::tables() const {
 Resource& CreditKind::open(const TableOf& table_of) {
     table_of_ = table_of;
     return resource_.emplace(table_of);
+}
+
+std::unique_ptr<Books> CreditKind::books(const TableOf& table_of) const {
+    return std::make_unique<CreditBooks>(table_of);
 }
 
 void CreditKind::add_routes(const Surroundings& around) {

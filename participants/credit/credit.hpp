@@ -17,6 +17,7 @@ public:
     std::string name() const override { return "credit"; }
     std::vector<std::string> tables() const override;
     Resource& open(const TableOf& table_of) override;
+    std::unique_ptr<Books> books(const TableOf& table_of) const override;
     void add_routes(const Surroundings& surroundings) override;
     void stop() override;
 

@@ -5,6 +5,7 @@
 #include "participants/record.hpp"
 
 #include <charconv>
+#include <tuple>
 #include <utility>
 
 namespace twophase::participants::credit {
@@ -116,6 +117,17 @@ std::uint64_t entry_id_in(const std::string& note) {
 }
 
 }  // namespace
+
+Claim claim_of(const Branch& branch, std::string_view key) {
+    Work work;
+    std::tie(work.gid, work.branch_id) = split_branch_key(key);
+    work.operation = branch.operation;
+    work.payload = branch.payload;
+    Request request = read_promised(work);
+    return {.is_addition = request.is_addition,
+            .name = std::move(request.name),
+            .amount = request.amount};
+}
 
 std::optional<Refusal> CreditResource::lock_objection(const wal::Unit& unit,
                                                       const Work& work,

@@ -49,7 +49,10 @@ std::vector<std::string> coordinator_arguments(const fs::path& folder, const std
 
 std::vector<std::string> participant_arguments(const fs::path& folder, const std::string& ending) {
     const Json coordinators{{"main", "file:" + (folder / ("coordinator" + ending)).string() + "#"}};
-    return {"--coordinators", coordinators.dump()};
+    return {"--coordinators",
+            coordinators.dump(),
+            "--backups",
+            (folder / "participant-backups").string()};
 }
 
 const char* ending_of(const FleetOptions& options) {

@@ -50,7 +50,9 @@ TEST_F(ForgetTest, ForgetsRecordsAndKeyAfterTheRetentionByRunningTime) {
     run_and_finish(1);
     run_for(week);
     run_and_finish(2);
+    EXPECT_EQ(log->store().number(highest_forgotten), 0U);
     EXPECT_EQ(forget(), 1U);
+    EXPECT_EQ(log->store().number(highest_forgotten), order_of(gid_of(1)));
     EXPECT_FALSE(log->read(gid_of(1)));
     EXPECT_FALSE(log->find(started(1).starts->key));
     EXPECT_TRUE(log->read(gid_of(2))) << "counted from Finished, not from the log's age";

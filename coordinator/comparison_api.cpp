@@ -1,0 +1,162 @@
+#include "coordinator/comparison_api.hpp"
+
+#include "coordinator/comparison.hpp"
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "wal/log_keys.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+using http::Fields;
+using http::Json;
+
+constexpr std::size_t most_items = 1'000;
+constexpr std::size_t most_transactions = 200;  // in one request: it shares the loop with payments
+constexpr std::size_t step = 20;
+
+struct Asked {
+    std::string participant;
+    std::optional<Gid> after;
+    std::optional<Gid> through;
+    std::optional<Gid> forgotten_up_to;
+    std::vector<ListedBranch> items;
+};
+
+std::optional<Gid> read_gid(Fields& fields, const char* name) {
+    const auto text = fields.optional_text(name, {.max_bytes = 64});
+    if (!text) return std::nullopt;
+    const auto gid = parse_gid(*text);
+    if (!gid) fields.fail(name, "a gid");
+    return gid;
+}
+
+ListedBranch read_item(const Json& json, const std::string& path, Fields& whole) {
+    static const std::set<std::string> states = {
+        "prepared", "committed", "rolled_back", "executed", "compensated"};
+    Fields fields(json, path);
+    ListedBranch branch;
+    branch.gid = read_gid(fields, "gid").value_or(Gid{});
+    if (!fields.has("gid")) fields.fail("gid", "a gid");
+    branch.branch_id = fields.text("branch_id", {.max_bytes = 64});
+    branch.state = fields.text("state", {.max_bytes = 32});
+    if (!fields.error() && !states.contains(branch.state))
+        fields.fail("state", "prepared, committed, rolled_back, executed or compensated");
+    if (const auto& error = fields.finish()) whole.fail(*error);
+    return branch;
+}
+
+std::optional<http::Response> read_asked(const http::Request& request, Asked& asked) {
+    const auto json = http::parse_json(request.body);
+    if (!json) return http::problem(json.error());
+    Fields fields(*json);
+    asked.participant = fields.text("participant", {.max_bytes = 64});
+    asked.after = read_gid(fields, "after");
+    asked.through = read_gid(fields, "through");
+    asked.forgotten_up_to = read_gid(fields, "forgotten_up_to");
+    const Json* items = fields.array("items", 0, most_items);
+    for (std::size_t i = 0; items != nullptr && i < items->size() && !fields.error(); ++i) {
+        const std::string path = "items[" + std::to_string(i) + "]";
+        asked.items.push_back(read_item((*items)[i], path, fields));
+        const Gid& gid = asked.items.back().gid;
+        const bool is_outside =
+            (asked.after && gid <= *asked.after) || (asked.through && gid > *asked.through);
+        if (is_outside) fields.fail({path + ".gid", "a gid above `after` and up to `through`"});
+    }
+    if (const auto& error = fields.finish()) return http::problem(*error);
+    return std::nullopt;
+}
+
+/// Reads the log's part of the comparison. All of it happens in one turn of the loop, so what is
+/// live can't become finished in between.
+class LogPart {
+public:
+    LogPart(const Service& service, const Asked& asked) : service_(service) {
+        std::optional<Gid> after = asked.after;
+        while (read_ < most_transactions) {
+            const auto page = service.log().walk(after, step);
+            for (const wal::StoredTransaction& stored : page) {
+                if (asked.through && stored.gid > *asked.through) return;
+                add(stored);
+            }
+            if (page.size() < step) return;
+            read_ += page.size();
+            after = page.back().gid;
+        }
+        through_ = after;
+    }
+
+    /// Where it stopped before the end of what was asked.
+    const std::optional<Gid>& through() const { return through_; }
+
+    /// A gid that the walk didn't meet.
+    void add_absent(const Gid& gid) {
+        if (log_.contains(gid)) return;
+        LoggedTransaction& absent = log_[gid];
+        const bool is_ours = service_.core().find(gid) == nullptr && service_.inquire(gid);
+        if (!is_ours) return;  // live and not durable yet, or not minted here: nothing to say
+        absent.kind = may_be_forgotten(gid) ? LoggedTransaction::Kind::forgotten
+                                            : LoggedTransaction::Kind::never;
+    }
+
+    const std::map<Gid, LoggedTransaction>& log() const { return log_; }
+
+private:
+    void add(const wal::StoredTransaction& stored) {
+        LoggedTransaction& transaction = log_[stored.gid];
+        if (service_.core().find(stored.gid) != nullptr || !stored.is_finished) return;
+        const Found found = read_back(stored);
+        if (found.damage.empty()) transaction = logged(*found.folded);
+    }
+
+    bool may_be_forgotten(const Gid& gid) const {
+        const wal::Store& store = service_.log().store();
+        if (wal::order_of(gid) <= store.number(wal::highest_forgotten)) return true;
+        // A log of a build that kept no such mark: what is below its first may have been forgotten.
+        const auto first = service_.log().walk({}, 1);
+        const bool has_forgotten_before =
+            store.running_seconds() >= service_.config().retention_hours * 3'600;
+        return has_forgotten_before && (first.empty() || gid < first.front().gid);
+    }
+
+    const Service& service_;
+    std::map<Gid, LoggedTransaction> log_;
+    std::size_t read_ = 0;
+    std::optional<Gid> through_;
+};
+
+Json to_json(const Contradiction& found) {
+    return {{"kind", found.kind},
+            {"gid", to_text(found.gid)},
+            {"branch_id", found.branch_id},
+            {"recorded_state", found.recorded_state},
+            {"expected_state", found.expected_state}};
+}
+
+}  // namespace
+
+http::Response compare_branches(const Service& service, const http::Request& request) {
+    Asked asked;
+    if (auto refusal = read_asked(request, asked)) return *std::move(refusal);
+    LogPart part(service, asked);
+    if (part.through())
+        std::erase_if(asked.items,
+                      [&](const ListedBranch& item) { return item.gid > *part.through(); });
+    for (const ListedBranch& item : asked.items) part.add_absent(item.gid);
+    Json findings = Json::array();
+    for (const Contradiction& found :
+         compare(asked.participant, asked.items, part.log(), asked.forgotten_up_to))
+        findings.push_back(to_json(found));
+    Json answer{{"coordinator", service.config().id},
+                {"epoch", service.epoch()},
+                {"findings", std::move(findings)}};
+    if (part.through()) answer["compared_through"] = to_text(*part.through());
+    return http::json_response(answer);
+}
+
+}  // namespace twophase::coordinator

@@ -1,0 +1,142 @@
+#include "participants/comparing.hpp"
+
+#include "http/json.hpp"
+#include "participants/credible.hpp"
+#include "participants/record.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+using http::Fields;
+using http::Json;
+
+constexpr std::size_t items_in_page = 500;
+constexpr std::size_t most_items = 900;  // the branches of the last gid come along
+constexpr std::size_t rows_in_page = 5'000;
+constexpr std::size_t most_findings = 2'000;
+
+constexpr std::array<std::string_view, 4> kinds{"unknown", "missing", "different", "doubled"};
+
+std::string sentence(const Finding& finding) {
+    const std::string ours = finding.recorded_state.empty() ? "none" : finding.recorded_state;
+    if (finding.kind == "unknown")
+        return "the coordinator's log knows no such transaction; here its branch is " + ours;
+    if (finding.kind == "missing")
+        return "the coordinator was told " + finding.expected_state + "; here is no such branch";
+    if (finding.kind == "doubled")
+        return "the transaction names no such branch here; here it is " + ours;
+    return "the coordinator's log says " + finding.expected_state + "; here it is " + ours;
+}
+
+Finding read_finding(const Json& json, const std::string& path, const std::string& coordinator) {
+    Finding finding;
+    Fields fields(json, path);
+    finding.kind = fields.text("kind", {.max_bytes = 32});
+    finding.gid = fields.text("gid", {.max_bytes = 64});
+    finding.branch_id = fields.text("branch_id", {.max_bytes = 64});
+    finding.recorded_state = fields.text("recorded_state", {.min_bytes = 0, .max_bytes = 32});
+    finding.expected_state = fields.text("expected_state", {.min_bytes = 0, .max_bytes = 32});
+    if (fields.error() || std::ranges::find(kinds, finding.kind) == kinds.end()) return {};
+    finding.coordinator = coordinator;
+    finding.subject = finding.account_id = branch_key(finding.gid, finding.branch_id);
+    // By the number of branches, as there is no balance to this.
+    finding.recorded = finding.kind == "missing" ? 0 : 1;
+    finding.calculated = finding.kind == "missing" || finding.kind == "different" ? 1 : 0;
+    finding.text = sentence(finding);
+    return finding;
+}
+
+std::optional<Branch> branch_in(const wal::Cursor& cursor) {
+    try {
+        return decode<Branch>(cursor.key(), cursor.value());
+    } catch (const DamagedRecord&) {
+        return std::nullopt;  // BranchBooks tells of it
+    }
+}
+
+std::string forgotten_up_to(const wal::Reader& reader,
+                            wal::Table coordinators,
+                            const std::string& coordinator) {
+    const auto sender = read<Coordinator>(reader, coordinators, coordinator);
+    return sender ? sender->forgotten_up_to : "";
+}
+
+}  // namespace
+
+BranchPage branches_to_compare(const wal::Reader& reader,
+                               const TableOf& table_of,
+                               const std::string& coordinator,
+                               const std::string& after,
+                               const Moment& moment) {
+    BranchPage page;
+    page.after = after;
+    page.forgotten_up_to = forgotten_up_to(reader, table_of("coordinators"), coordinator);
+    std::string last;  // the gid of the row before
+    std::size_t rows = 0;
+    wal::Cursor cursor = reader.cursor(table_of("branches"));
+    // '0' comes right behind '/', so this is the first key of a gid above `after`.
+    bool is_there = after.empty() ? cursor.first() : cursor.seek(after + '0');
+    for (; is_there; is_there = cursor.next(), ++rows) {
+        auto [gid, branch_id] = split_branch_key(cursor.key());
+        const bool is_enough = page.items.size() >= items_in_page || rows >= rows_in_page;
+        if (is_enough && gid != last && !last.empty()) {
+            page.through = last;
+            break;
+        }
+        if (!is_credible(gid, moment)) continue;
+        last = gid;
+        const auto branch = branch_in(cursor);
+        const bool is_its = branch && branch->coordinator == coordinator;
+        if (is_its && page.items.size() < most_items)
+            page.items.push_back({std::move(gid), std::move(branch_id), branch->state});
+    }
+    return page;
+}
+
+std::string comparison_body(const std::string& participant, const BranchPage& page) {
+    Json body{{"participant", participant}};
+    if (!page.after.empty()) body["after"] = page.after;
+    if (!page.through.empty()) body["through"] = page.through;
+    if (!page.forgotten_up_to.empty()) body["forgotten_up_to"] = page.forgotten_up_to;
+    Json& items = body["items"] = Json::array();
+    for (const BranchPage::Item& item : page.items)
+        items.push_back(
+            {{"gid", item.gid}, {"branch_id", item.branch_id}, {"state", to_string(item.state)}});
+    return http::dump(body);
+}
+
+std::optional<Compared> read_comparison(const http::Response& response,
+                                        const std::string& coordinator,
+                                        const BranchPage& page,
+                                        std::string& fault) {
+    fault = "it answered " + std::to_string(response.status);
+    if (response.status != 200) return std::nullopt;
+    const auto json = http::parse_json(response.body);
+    fault = "its answer can't be read";
+    if (!json) return std::nullopt;
+    Compared compared;
+    Fields fields(*json);
+    const std::string answered_by = fields.text("coordinator", {.max_bytes = 64});
+    compared.through = fields.optional_text("compared_through", {.max_bytes = 64}).value_or("");
+    const Json* findings = fields.array("findings", 0, most_findings);
+    if (fields.error()) return std::nullopt;
+    fault = "another coordinator answers there: " + answered_by;
+    if (answered_by != coordinator) return std::nullopt;
+    fault = "its answer can't be meant";
+    // Otherwise the same page would come again and again.
+    if (!compared.through.empty() && compared.through <= page.after) return std::nullopt;
+    for (std::size_t i = 0; i < findings->size(); ++i) {
+        Finding finding =
+            read_finding((*findings)[i], "findings[" + std::to_string(i) + "]", coordinator);
+        if (finding.kind.empty()) return std::nullopt;
+        compared.findings.push_back(std::move(finding));
+    }
+    return compared;
+}
+
+}  // namespace twophase::participants

@@ -1,0 +1,53 @@
+// What a participant tells a coordinator of its branches, to be held against the log, and what it
+// reads from the answer.
+#pragma once
+
+#include "http/message.hpp"
+#include "participants/branch.hpp"
+#include "participants/finding.hpp"
+#include "participants/messages.hpp"
+#include "participants/resource.hpp"
+#include "wal/environment.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace twophase::participants {
+
+/// A part of the branches of one coordinator, in the order of gids.
+struct BranchPage {
+    struct Item {
+        std::string gid;
+        std::string branch_id;
+        BranchState state = BranchState::prepared;
+    };
+    std::vector<Item> items;
+    std::string after;            // exclusive; empty: from the first
+    std::string through;          // inclusive; empty: to the last
+    std::string forgotten_up_to;  // what is not above it may have been forgotten here
+};
+
+/// Looks at a bounded number of rows. Branches whose gid can't be a coordinator's are left out.
+BranchPage branches_to_compare(const wal::Reader& reader,
+                               const TableOf& table_of,
+                               const std::string& coordinator,
+                               const std::string& after,
+                               const Moment& moment);
+
+/// The body of POST /v1/comparisons.
+std::string comparison_body(const std::string& participant, const BranchPage& page);
+
+/// What the coordinator says about a page.
+struct Compared {
+    std::vector<Finding> findings;
+    std::string through;  // where it stopped before the page's end; empty: it compared all of it
+};
+/// Nothing, and `fault` says why, when it is no answer of this coordinator.
+std::optional<Compared> read_comparison(const http::Response& response,
+                                        const std::string& coordinator,
+                                        const BranchPage& page,
+                                        std::string& fault);
+
+}  // namespace twophase::participants

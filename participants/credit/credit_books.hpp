@@ -1,0 +1,40 @@
+// Credit's own checks: balances against entries, frozen against holds, holds against branches.
+#pragma once
+
+#include "participants/books.hpp"
+#include "participants/credit/accounts.hpp"
+
+namespace twophase::participants::credit {
+
+class CreditBooks : public Books {
+public:
+    explicit CreditBooks(const TableOf& table_of);
+
+    std::vector<BooksWalk> walks() const override;
+    void check_branch(const Rows& rows,
+                      std::string_view key,
+                      const Branch& branch,
+                      std::vector<Finding>& findings) const override;
+    /// Only a balance is ever put right, and never below what is frozen.
+    Second look_again(wal::Unit& unit,
+                      Finding& finding,
+                      std::int64_t correct_below,
+                      const Moment& moment) const override;
+
+private:
+    BooksPage check_accounts(const wal::Reader& reader, const std::string& after) const;
+    BooksPage check_holds(const wal::Reader& reader, const std::string& after) const;
+    void check_account(const Rows& rows,
+                       std::string_view key,
+                       const Account& account,
+                       std::size_t& rows_read,
+                       std::vector<Finding>& findings) const;
+
+    wal::Table accounts_;
+    wal::Table entries_;
+    wal::Table holds_;
+    wal::Table branches_;
+    Accounts writing_;
+};
+
+}  // namespace twophase::participants::credit

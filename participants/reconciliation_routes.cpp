@@ -1,0 +1,108 @@
+#include "participants/reconciliation_routes.hpp"
+
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "http/text.hpp"
+
+#include <utility>
+
+namespace twophase::participants {
+namespace {
+
+using http::Json;
+
+Json to_json(const Finding& finding) {
+    Json json{{"kind", finding.kind},
+              {"subject", finding.subject},
+              {"account_id", finding.account_id},
+              {"recorded_balance", finding.recorded},
+              {"calculated_balance", finding.calculated},
+              {"difference", finding.difference()},
+              {"corrected", finding.is_corrected}};
+    const auto add = [&](const char* name, const std::string& value) {
+        if (!value.empty()) json[name] = value;
+    };
+    add("user_id", finding.user_id);
+    add("coordinator", finding.coordinator);
+    add("gid", finding.gid);
+    add("branch_id", finding.branch_id);
+    add("recorded_state", finding.recorded_state);
+    add("expected_state", finding.expected_state);
+    add("message", finding.text);
+    return json;
+}
+
+Json to_json(const ReconciliationReport& report) {
+    Json findings = Json::array();
+    for (const Finding& finding : report.findings) findings.push_back(to_json(finding));
+    Json compared = Json::array();
+    for (const auto& with : report.compared) {
+        Json one{{"coordinator", with.coordinator},
+                 {"branches", with.branches},
+                 {"complete", with.is_whole}};
+        if (!with.fault.empty()) one["error"] = with.fault;
+        compared.push_back(std::move(one));
+    }
+    Json json{{"started_at", report.started_at},
+              {"finished_at", report.finished_at},
+              {"complete", report.is_whole()},
+              {"checked", report.checked},
+              {"compared", std::move(compared)},
+              {"findings", std::move(findings)},
+              {"found", report.found},
+              {"corrected", report.corrected}};
+    if (!report.fault.empty()) json["error"] = report.fault;
+    return json;
+}
+
+/// A subject may hold the bytes of a damaged key.
+http::Response respond_with(const Json& json) {
+    http::Response response = http::json_response(Json::object());
+    response.body = http::dump_replacing(json);
+    return response;
+}
+
+void accept(RestoredGate& gate, const http::Request& request, http::Respond respond) {
+    const auto json = http::parse_json(request.body);
+    if (!json) return respond(http::problem(json.error()));
+    http::Fields fields(*json);
+    const std::string reason = fields.text("reason", {.max_bytes = 1024});
+    if (const auto& error = fields.finish()) return respond(http::problem(*error));
+    const std::string actor(http::cut(request.header("X-Actor"), 128));
+    gate.accept(reason,
+                {.ip = request.remote_address,
+                 .request_id = std::string(request.header("x-request-id").substr(0, 256)),
+                 .actor = actor},
+                std::move(respond));
+}
+
+}  // namespace
+
+void add_reconciliation_routes(http::Router& router,
+                               Reconciliation& reconciliation,
+                               RestoredGate& gate) {
+    router.add("POST",
+               "/v1/reconciliation/accept",
+               [&gate](const http::Request& request, http::Respond respond) {
+                   accept(gate, request, std::move(respond));
+               });
+    router.add("POST",
+               "/v1/reconciliation",
+               [&reconciliation](const http::Request&, const http::Respond& respond) {
+                   reconciliation.run([respond](const ReconciliationReport& report) {
+                       respond(respond_with(to_json(report)));
+                   });
+               });
+    router.add("GET",
+               "/v1/reconciliation",
+               [&reconciliation](const http::Request&, const http::Respond& respond) {
+                   const auto& last = reconciliation.last();
+                   if (!last && !reconciliation.is_running())
+                       return respond(http::problem(404, "never-run", "no reconciliation has run"));
+                   Json json = last ? to_json(*last) : Json::object();
+                   json["running"] = reconciliation.is_running();
+                   respond(respond_with(json));
+               });
+}
+
+}  // namespace twophase::participants

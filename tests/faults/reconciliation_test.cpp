@@ -1,0 +1,244 @@
+// Participants against each other's books and the coordinator's log, with the real programs.
+#include "participants/branches.hpp"
+#include "participants/credit/accounts.hpp"
+#include "participants/direct_calls.hpp"
+#include "participants/record.hpp"
+#include "tests/faults/books.hpp"
+#include "tests/faults/fleet.hpp"
+#include "tests/faults/load.hpp"
+#include "wal/store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+
+namespace twophase::faults {
+namespace {
+
+using namespace std::chrono_literals;
+using participants::Branch;
+using participants::BranchState;
+using Texts = std::vector<std::string>;
+
+class ReconciliationTest : public testing::Test {
+protected:
+    void SetUp() override {
+        fleet_.start_all();
+        open_books(fleet_);
+    }
+
+    void exchange(std::size_t exchanges) {
+        Load load(fleet_.coordinator, {.clients = 16, .most_exchanges = exchanges});
+        load.start();
+        EXPECT_TRUE(eventually(120s, [&] { return load.answered() >= exchanges; }));
+        EXPECT_TRUE(load.finish(30s));
+        expect_quiet(fleet_, 30s);
+    }
+
+    static Json reconcile(const Program& program) {
+        return ask_json(program, "POST", "/v1/reconciliation", Json::object());
+    }
+
+    /// "kind gid/branch", sorted.
+    static Texts found(const Json& report) {
+        Texts texts;
+        for (const Json& finding : report.at("findings"))
+            texts.push_back(finding.at("kind").get<std::string>() + " " +
+                            finding.at("gid").get<std::string>() + "/" +
+                            finding.at("branch_id").get<std::string>());
+        std::ranges::sort(texts);
+        return texts;
+    }
+
+    /// Changes the store of credit, which is stopped, past all rules.
+    void change_credit(const std::function<void(wal::Store&, wal::Unit&)>& change) {
+        wal::StoreOptions options{.directory = fleet_.credit.data(), .kind = "credit"};
+        options.id = "credit";
+        options.any_filesystem = true;
+        options.tables = participants::branch_tables();
+        std::ranges::copy(participants::credit::Accounts::tables(),
+                          std::back_inserter(options.tables));
+        std::ranges::copy(participants::DirectCalls::tables(), std::back_inserter(options.tables));
+        wal::Store store(options, [](const std::function<void()>&) {});
+        store.submit(
+            {.work = [&](wal::Unit& unit) { change(store, unit); }, .then = [](wal::Written) {}});
+        store.stop();
+    }
+
+    /// The keys of credit's committed branches.
+    static Texts committed(const wal::Store& store, const wal::Unit& unit) {
+        Texts keys;
+        unit.scan(
+            store.table("branches"), "", "", [&](std::string_view key, std::string_view value) {
+                if (participants::decode<Branch>(key, value).state == BranchState::committed)
+                    keys.emplace_back(key);
+                return true;
+            });
+        return keys;
+    }
+
+    static Branch branch_at(const wal::Store& store, wal::Unit& unit, const std::string& key) {
+        return participants::read<Branch>(unit, store.table("branches"), key).value();
+    }
+
+    Fleet fleet_{quick(5s, 1s)};
+};
+
+TEST_F(ReconciliationTest, HealthyProgramsUnderTrafficRaiseNothing) {
+    Load load(fleet_.coordinator, {.clients = 16, .most_exchanges = 2'000});
+    load.start();
+    int runs = 0;
+    for (; runs < 200 && (load.answered() < 2'000 || runs < 5); ++runs)
+        for (const Program* program : {&fleet_.credit, &fleet_.coupon}) {
+            const Json report = reconcile(*program);
+            EXPECT_EQ(report.at("complete"), true) << report;
+            EXPECT_EQ(report.at("found"), 0) << report;
+        }
+    EXPECT_TRUE(load.finish(60s));
+    expect_quiet(fleet_, 30s);
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_EQ(report.at("found"), 0) << report;
+    // A page of comparison is 500 branches and 200 transactions at most: this took several.
+    EXPECT_GE(report.at("compared").at(0).at("branches"), 1'600) << report;
+    EXPECT_EQ(report.at("checked").at("accounts"), Load::users + 1);
+    EXPECT_EQ(ask_json(fleet_.credit, "GET", "/v1/reconciliation").at("found"), 0);
+}
+
+TEST_F(ReconciliationTest, BranchesThatAreMissingDoubledUnknownAndDifferentAreFound) {
+    exchange(300);
+    fleet_.credit.terminate();
+    Texts expected;
+    change_credit([&](wal::Store& store, wal::Unit& unit) {
+        const wal::Table branches = store.table("branches");
+        const Texts keys = committed(store, unit);
+        ASSERT_GE(keys.size(), 200U);
+        expected = {"missing " + keys[10], "different " + keys[20]};
+        unit.erase(branches, keys[10]);
+        Branch branch = branch_at(store, unit, keys[20]);
+        branch.state = BranchState::rolled_back;
+        participants::write(unit, branches, keys[20], branch);
+        const auto [gid, branch_id] = participants::split_branch_key(keys[30]);
+        const Branch copy = branch_at(store, unit, keys[30]);
+        const std::string doubled = participants::branch_key(gid, "9");
+        expected.push_back("doubled " + doubled);
+        participants::write(unit, branches, doubled, copy);
+        // Of the same coordinator and moment, and nobody's.
+        std::string stranger = gid;
+        for (std::size_t i = 24; i < 32; ++i) stranger[i] = stranger[i] == '0' ? '1' : '0';
+        const std::string unknown = participants::branch_key(stranger, branch_id);
+        expected.push_back("unknown " + unknown);
+        participants::write(unit, branches, unknown, copy);
+    });
+    std::ranges::sort(expected);
+    fleet_.start_all();
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_EQ(found(report), expected) << report;
+    EXPECT_EQ(report.at("complete"), true) << report;
+    EXPECT_EQ(report.at("corrected"), 0);
+    EXPECT_EQ(reconcile(fleet_.coupon).at("found"), 0);
+}
+
+TEST_F(ReconciliationTest, WithoutACoordinatorItSaysThatItIsNotComplete) {
+    fleet_.coordinator.kill();
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_EQ(report.at("complete"), false) << report;
+    EXPECT_EQ(report.at("found"), 0) << report;
+    EXPECT_EQ(report.at("compared").at(0).at("complete"), false);
+}
+
+/// Credit's store is replaced by a backup of an earlier moment.
+class RestoredTest : public ReconciliationTest {
+protected:
+    void back_up() {
+        const Json answer = ask_json(fleet_.credit, "POST", "/v1/backups", {{"name", "monday"}});
+        ASSERT_TRUE(answer.contains("backup")) << answer;
+        backup_ = answer.at("backup").get<std::string>();
+    }
+    void restore() {
+        fleet_.credit.terminate();
+        std::filesystem::remove_all(fleet_.credit.data());
+        wal::restore(backup_, fleet_.credit.data());
+        fleet_.credit.start();
+    }
+    /// What /readyz says once it says anything but `starting`.
+    Json readiness() {
+        Json said;
+        EXPECT_TRUE(eventually(30s, [&] {
+            const auto answer = try_ask(fleet_.credit, "GET", "/readyz");
+            if (!answer) return false;
+            said = Json::parse(answer->body, nullptr, false);
+            return said.value("code", "") != "starting";
+        }));
+        return said;
+    }
+    bool gets_open() {
+        return eventually(30s,
+                          [&] { return readiness().value("status", Json()) == Json("ready"); });
+    }
+
+    std::string backup_;
+};
+
+TEST_F(RestoredTest, AStoreThatLacksNothingOpensByItselfAndStaysOpen) {
+    exchange(20);
+    back_up();
+    fleet_.coordinator.kill();
+    restore();
+    EXPECT_EQ(readiness().at("code"), "restored");
+    EXPECT_EQ(ask(fleet_.credit, "GET", "/livez").status, 200U);
+    EXPECT_EQ(ask(fleet_.credit, "GET", "/v1/accounts/u0/points").status, 503U);
+    EXPECT_EQ(ask(fleet_.credit, "POST", "/v1/branches/prepare", Json::object()).status, 503U);
+    fleet_.coordinator.start();
+    EXPECT_TRUE(gets_open());
+    const Json audited = ask_json(fleet_.credit, "GET", "/v1/audit?limit=1").at("items").at(0);
+    EXPECT_EQ(audited.at("operation"), "open_restored");
+    fleet_.credit.kill();
+    fleet_.coordinator.kill();
+    fleet_.credit.start();
+    EXPECT_TRUE(gets_open()) << "opened once, it needs no coordinator to open again";
+}
+
+TEST_F(RestoredTest, AStoreThatLacksBranchesStaysClosedUntilAPersonAcceptsIt) {
+    exchange(20);
+    back_up();
+    Load later(fleet_.coordinator, {.clients = 1, .most_exchanges = 5, .prefix = "later"});
+    later.start();
+    EXPECT_TRUE(eventually(60s, [&] { return later.answered() >= 5; }));
+    EXPECT_TRUE(later.finish(30s));
+    expect_quiet(fleet_, 30s);
+    fleet_.coordinator.kill();
+    restore();
+    EXPECT_EQ(readiness().at("code"), "restored");
+    EXPECT_EQ(ask(fleet_.credit,
+                  "POST",
+                  "/v1/reconciliation/accept",
+                  {{"reason", "nobody has looked yet"}})
+                  .status,
+              409U);
+    fleet_.coordinator.start();
+    EXPECT_TRUE(fleet_.coordinator.wait_ready());
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_GE(report.at("found"), 4) << report;
+    for (const Json& finding : report.at("findings")) EXPECT_EQ(finding.at("kind"), "missing");
+    EXPECT_EQ(readiness().at("code"), "restored");
+    EXPECT_EQ(ask(fleet_.credit, "POST", "/v1/reconciliation/accept", Json::object()).status, 400U);
+    EXPECT_EQ(ask(fleet_.credit,
+                  "POST",
+                  "/v1/reconciliation/accept",
+                  {{"reason", "booked again by hand"}})
+                  .status,
+              200U);
+    EXPECT_EQ(readiness().at("status"), "ready");
+    const Json audited = ask_json(fleet_.credit, "GET", "/v1/audit?limit=1").at("items").at(0);
+    EXPECT_EQ(audited.at("operation"), "accept_restored");
+    EXPECT_EQ(audited.at("detail").at("reason"), "booked again by hand");
+    EXPECT_EQ(
+        ask(fleet_.credit, "POST", "/v1/reconciliation/accept", {{"reason", "once more"}}).status,
+        409U);
+}
+
+}  // namespace
+}  // namespace twophase::faults
