@@ -1,5 +1,5 @@
 twophase_test(recoveryctl_test
-    SOURCES recoveryctl_test.cpp recoveryctl_support.cpp
+    SOURCES participants_test.cpp recoveryctl_test.cpp recoveryctl_support.cpp
     LINK twophase_recoveryctl nlohmann_json::nlohmann_json)
 add_dependencies(recoveryctl_test recoveryctl coordinator)
 target_compile_definitions(recoveryctl_test PRIVATE
