@@ -2,6 +2,7 @@
 
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/draft.hpp"
+#include "recovery/recoveryctl/participant_store.hpp"
 #include "recovery/recoveryctl/render.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
 #include "wal/environment.hpp"
@@ -274,16 +275,34 @@ Exit status(Source& source, const Output& output) {
     return Exit::done;
 }
 
+namespace {
+
+constexpr const char* coordinator_consequences =
+    "A backup lacks what was decided after it was made. A coordinator that starts on it\n"
+    "  - answers participants 'pending' for every transaction that it does not know,\n"
+    "  - leaves what was undecided in the backup waiting for a person:\n"
+    "      recoveryctl list, then recoveryctl resolve GID --how commit|rollback,\n"
+    "  - has an epoch far above the lost one's, so that participants refuse what is left of "
+    "that.\n"
+    "Keep the lost store if there is anything left of it: it may hold those decisions.\n";
+
+constexpr const char* participant_consequences =
+    "A backup lacks what its participant promised and did after it was made. One that starts on "
+    "it\n"
+    "  - stays closed: it answers 503 'restored' to all but reconciliation and reads of its "
+    "audit,\n"
+    "  - asks about the branches that it has in doubt, and reconciles with its coordinators,\n"
+    "  - opens by itself when nothing is found; else a person looks, puts right what is missing, "
+    "and\n"
+    "    says so: recoveryctl reconcile --accept --reason ...\n"
+    "Keep the lost store if there is anything left of it: it may hold what is missing.\n";
+
+}  // namespace
+
 Exit restore(const std::string& from, const std::string& to, bool is_sure, const Output& output) {
-    const std::string consequences =
-        "A backup lacks what was decided after it was made. A coordinator that starts on it\n"
-        "  - answers participants 'pending' for every transaction that it does not know,\n"
-        "  - leaves what was undecided in the backup waiting for a person:\n"
-        "      recoveryctl list, then recoveryctl resolve GID --how commit|rollback,\n"
-        "  - has an epoch far above the lost one's, so that participants refuse what is left of "
-        "that.\n"
-        "Keep the lost store if there is anything left of it: it may hold those decisions.\n";
-    if (!output.is_json) output.out << consequences;
+    const bool is_participants = is_participant_store(from);
+    if (!output.is_json)
+        output.out << (is_participants ? participant_consequences : coordinator_consequences);
     if (!is_sure && !confirm("Restore " + printable(from) + " to " + printable(to) + "?"))
         throw Failure(Exit::findings, "nothing was changed");
     try {
@@ -295,7 +314,8 @@ Exit restore(const std::string& from, const std::string& to, bool is_sure, const
     if (output.is_json)
         tell(output, {{"restored", to}, {"from", from}});
     else
-        output.out << "restored to " << printable(to) << "; start the coordinator with --data "
+        output.out << "restored to " << printable(to) << "; start the "
+                   << (is_participants ? "participant" : "coordinator") << " with --data "
                    << printable(shell_word(to)) << "\n";
     return Exit::done;
 }

@@ -3,6 +3,8 @@
 #include "recovery/recoveryctl/audit_options.hpp"
 #include "recovery/recoveryctl/commands.hpp"
 #include "recovery/recoveryctl/offline.hpp"
+#include "recovery/recoveryctl/participant_store.hpp"
+#include "recovery/recoveryctl/reconcile.hpp"
 #include "recovery/recoveryctl/remote.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
 
@@ -35,6 +37,8 @@ std::string user_name() {
                                                         : "uid " + std::to_string(::getuid());
 }
 
+bool permits_any_filesystem() { return environment("TWOPHASE_TEST_ANY_FILESYSTEM") == "1"; }
+
 /// The command line: options into members, the subcommand into `run_`.
 class CommandLine {
 public:
@@ -55,6 +59,7 @@ private:
     void add_restore();
     void add_export();
     void add_lookups();
+    void add_reconcile();
 
     std::unique_ptr<Source> source() const;
     std::string gid() const;
@@ -79,6 +84,7 @@ private:
     std::string name_;
     std::string from_;
     std::string to_;
+    ReconcileOrder reconcile_;
 };
 
 CommandLine::CommandLine() {
@@ -98,6 +104,7 @@ CommandLine::CommandLine() {
     add_export();
     add_lookups();
     add_audit(app_, run_, is_json_);
+    add_reconcile();
 }
 
 CLI::App* CommandLine::add(const char* name, const char* about, const char* example) {
@@ -206,7 +213,13 @@ void CommandLine::add_verify() {
         add_with_source("verify",
                         "Checks every record, index and key of the log; exit code 1 with findings.",
                         "recoveryctl verify --data data/coordinator");
-    command->callback([this] { run_ = [this] { return verify(*source(), output()); }; });
+    command->callback([this] {
+        run_ = [this] {
+            if (is_participant_store(data_))
+                return verify_participant(data_, permits_any_filesystem(), output());
+            return verify(*source(), output());
+        };
+    });
 }
 
 void CommandLine::add_backup() {
@@ -220,6 +233,8 @@ void CommandLine::add_backup() {
     command->callback([this] {
         run_ = [this] {
             const std::string target = backup_target();
+            if (is_participant_store(data_))
+                return back_up_participant(data_, target, permits_any_filesystem(), output());
             return back_up(*source(), target, output());
         };
     });
@@ -268,9 +283,35 @@ void CommandLine::add_lookups() {
         ->callback([this] { run_ = [this] { return status(*source(), output()); }; });
 }
 
+void CommandLine::add_reconcile() {
+    auto* command = add("reconcile",
+                        "A running participant holds its books against each other and against the "
+                        "coordinators' logs; exit code 1 with findings.",
+                        "recoveryctl reconcile --participant-url http://127.0.0.1:7072");
+    command->add_option("--participant-url",
+                        reconcile_.url,
+                        "http://host:port or file:/path of its address file "
+                        "[TWOPHASE_PARTICIPANT, else http://127.0.0.1:7071]");
+    auto* accept = command->add_flag("--accept",
+                                     reconcile_.is_acceptance,
+                                     "Of a restored participant: take its books as they are after "
+                                     "a reconciliation, and open it");
+    auto* reason =
+        command->add_option("--reason", reconcile_.reason, "Why; it stays in the audit log");
+    reason->needs(accept);
+    accept->needs(reason);
+    command->callback([this] {
+        run_ = [this] {
+            if (reconcile_.url.empty()) reconcile_.url = environment("TWOPHASE_PARTICIPANT");
+            if (reconcile_.url.empty()) reconcile_.url = "http://127.0.0.1:7071";
+            reconcile_.who = user_name();
+            return reconcile(reconcile_, output());
+        };
+    });
+}
+
 std::unique_ptr<Source> CommandLine::source() const {
-    if (!data_.empty())
-        return std::make_unique<Offline>(data_, environment("TWOPHASE_TEST_ANY_FILESYSTEM") == "1");
+    if (!data_.empty()) return std::make_unique<Offline>(data_, permits_any_filesystem());
     if (!coordinator_.empty())
         return std::make_unique<Remote>(coordinator_, " --coordinator " + shell_word(coordinator_));
     const std::string url = environment("TWOPHASE_COORDINATOR");

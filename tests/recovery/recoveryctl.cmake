@@ -1,5 +1,6 @@
 twophase_test(recoveryctl_test
     SOURCES
+        participants_test.cpp
         recoveryctl_audit_test.cpp
         recoveryctl_support.cpp
         recoveryctl_test.cpp

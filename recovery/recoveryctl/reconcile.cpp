@@ -1,0 +1,96 @@
+#include "recovery/recoveryctl/reconcile.hpp"
+
+#include "http/client.hpp"
+#include "http/endpoint.hpp"
+#include "recovery/recoveryctl/answer.hpp"
+#include "recovery/recoveryctl/table.hpp"
+#include "recovery/recoveryctl/terminal.hpp"
+
+#include <chrono>
+#include <ostream>
+#include <utility>
+
+namespace twophase::recoveryctl {
+namespace {
+
+constexpr std::chrono::hours limit{12};  // all books are read
+
+http::Endpoint endpoint_of(const std::string& url) {
+    auto endpoint = http::Endpoint::parse(url);
+    if (!endpoint)
+        throw Failure(Exit::not_possible,
+                      "'" + url +
+                          "' is no address of a participant: http://host:port, or "
+                          "file:/path of its address file");
+    return *std::move(endpoint);
+}
+
+Json post(const ReconcileOrder& order, const std::string& target, const Json& body) {
+    const http::Endpoint peer = endpoint_of(order.url);
+    http::Call call{.method = "POST", .target = target, .body = http::dump_replacing(body)};
+    call.headers.push_back({"X-Actor", order.who});
+    const auto response = http::call_once(peer, std::move(call), limit);
+    if (!response)
+        throw Failure(Exit::not_possible,
+                      peer.text() + ": " + response.error().message() +
+                          "; is the participant running there?");
+    return read_answer(*response, peer.text());
+}
+
+bool is_true(const Json& object, const char* member) { return text_in(object, member) == "true"; }
+
+std::string action_of(const Json& finding) {
+    return is_true(finding, "corrected") ? "corrected" : "left alone";
+}
+
+/// What contradicts what: states of a branch, or numbers.
+std::string against(const Json& finding, const char* state, const char* number) {
+    const std::string told = text_in(finding, state);
+    return told.empty() ? text_in(finding, number) : told;
+}
+
+void show(const Json& report, std::ostream& out) {
+    Table table({"KIND", "SUBJECT", "RECORDED", "EXPECTED", "DIFFERENCE", "ACTION"});
+    for (const Json& finding : items_in(report, "findings"))
+        table.add({text_in(finding, "kind"),
+                   text_in(finding, "subject"),
+                   against(finding, "recorded_state", "recorded_balance"),
+                   against(finding, "expected_state", "calculated_balance"),
+                   text_in(finding, "difference"),
+                   action_of(finding)});
+    if (!table.is_empty()) out << table.text() << "\n";
+    if (report.contains("checked") && report["checked"].is_object())
+        for (const auto& [what, count] : report["checked"].items())
+            out << printable(what) << ": " << printable(http::dump_replacing(count))
+                << " checked\n";
+    for (const Json& with : items_in(report, "compared"))
+        out << "coordinator " << printable(text_in(with, "coordinator")) << ": "
+            << (is_true(with, "complete") ? text_in(with, "branches") + " branches compared"
+                                          : "not compared: " + printable(text_in(with, "error")))
+            << "\n";
+    if (const std::string error = text_in(report, "error"); !error.empty())
+        out << "not everything could be looked at: " << printable(error) << "\n";
+    out << number_in(report, "found") << " findings, " << number_in(report, "corrected")
+        << " corrected\n";
+}
+
+}  // namespace
+
+Exit reconcile(const ReconcileOrder& order, const Output& output) {
+    if (order.is_acceptance) {
+        const Json answer = post(order, "/v1/reconciliation/accept", {{"reason", order.reason}});
+        output.out << (output.is_json ? http::dump_replacing(answer)
+                                      : "accepted; the restored store is open")
+                   << "\n";
+        return Exit::done;
+    }
+    const Json report = post(order, "/v1/reconciliation", Json::object());
+    if (output.is_json)
+        output.out << http::dump_replacing(report) << "\n";
+    else
+        show(report, output.out);
+    const bool is_well = number_in(report, "found") == 0 && is_true(report, "complete");
+    return is_well ? Exit::done : Exit::findings;
+}
+
+}  // namespace twophase::recoveryctl
