@@ -52,8 +52,13 @@ std::string Service::message_to(const Envelope& envelope,
                 if (word.branch == index)
                     return compensate_message(envelope, branch.branch_id, word.how, word.reason);
         const Why& why = t.folded.why;
-        const std::string cause = why.branch ? t.started().branches[*why.branch].branch_id : "";
-        return compensate_message(envelope, cause, why.code, why.message);
+        if (!why.branch) return compensate_message(envelope, "", why.code, why.message);
+        // The business code, where the refusing branch gave one, says more than "refused".
+        const std::string& code = t.folded.branches[*why.branch].vote.code;
+        return compensate_message(envelope,
+                                  t.started().branches[*why.branch].branch_id,
+                                  code.empty() ? why.code : code,
+                                  why.message);
     }
     std::optional<Retries> retries;
     if (t.decision) retries = {t.live[index].attempts, tries_of(branch) - 1};

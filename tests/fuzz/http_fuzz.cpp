@@ -62,7 +62,8 @@ void expect_usable(const coordinator::Submission& submission) {
                                              .epoch = 1,
                                              .low_water = some_gid,
                                              .origin = submission.origin};
-        const std::string text = coordinator::ask_message(envelope, branch, submission.key);
+        const std::string text =
+            coordinator::ask_message(envelope, branch, branch.payload, submission.key);
         const auto json = http::parse_json(text);
         require(json.has_value(), "a branch's message is JSON");
         const auto message = participants::read_message(participants::Verb::prepare, *json);

@@ -168,7 +168,7 @@ TEST_F(StoreTest, ABrokenChainOfTheAuditIsFound) {
     EXPECT_TRUE(has(found([](const TableOf& table_of, wal::Unit& unit) {
                         unit.erase(table_of("audit"), key_of(1));
                     }),
-                    "audit entry 1 is missing"));
+                    "entry 1 was removed"));
 }
 
 TEST_F(StoreTest, ABalanceThatIsNotTheSumOfItsEntriesIsFound) {
