@@ -259,6 +259,8 @@ TEST_P(ModeCrashTest, LosesNothing) {
     ASSERT_TRUE(ending) << "the point was never passed\n" << program.log_tail();
     EXPECT_TRUE(ending->was_killed) << "ended otherwise\n" << program.log_tail();
     fleet_->start_all();
+    // All sixty, so that some commit and some are refused whenever the crash came.
+    EXPECT_TRUE(eventually(60s, [&] { return load.is_over(); }));
     EXPECT_TRUE(load.finish(60s)) << fleet_->coordinator.log_tail();
     expect_quiet(*fleet_, 30s);
     const Outcomes outcomes = expect_books_agree(*fleet_, load.exchanges(), settled_);
