@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <functional>
 #include <string>
 
@@ -318,6 +319,34 @@ TEST(LaneTest, WhatIsPlannedCanBeHurriedReplacedAndDropped) {
     EXPECT_EQ(left, "replaced hurried ") << "verbs take turns";
     EXPECT_EQ(lane.next_due(), std::nullopt);
     EXPECT_TRUE(lane.take(Time(500)).empty());
+}
+
+/// Ten thousand deliveries due in one moment: the window bounds them, and another verb of the same
+/// window, live traffic, goes on throughout.
+TEST(LaneTest, ManyThatAreDueAtOnceStayInTheWindowAndLetOthersHaveTheirTurn) {
+    constexpr std::size_t many = 10'000;
+    constexpr std::size_t window = 4;
+    TestLane lane = lane_with(window, 25);
+    for (std::size_t i = 0; i < many; ++i)
+        lane.want(std::to_string(i), Verb::commit, 1, Time(60'000));
+    EXPECT_TRUE(lane.take(Time(59'999)).empty());
+    std::deque<TestLane::Request> flying;
+    std::size_t delivered = 0;
+    std::size_t asked = 0;
+    std::size_t answered = 0;
+    while (delivered < many) {
+        lane.want("live " + std::to_string(asked++), Verb::rollback, 1);
+        for (TestLane::Request& request : lane.take(Time(60'000)))
+            flying.push_back(std::move(request));
+        ASSERT_LE(lane.in_flight(), window);
+        ASSERT_LE(asked - answered, 2 * window + 1) << "live traffic waits behind deliveries";
+        ASSERT_FALSE(flying.empty());
+        const TestLane::Request over = std::move(flying.front());
+        flying.pop_front();
+        (over.verb == Verb::commit ? delivered : answered) += over.calls.size();
+        succeed(lane, over);
+    }
+    EXPECT_GT(answered, many / 25 / 2);
 }
 
 /// Closing the breaker hurries what waits for the peer, and not what is planned.
