@@ -120,17 +120,20 @@ void take_file(const std::vector<Setting>& settings, const std::string& file) {
     }
 }
 
+/// Variables of this prefix that are no settings: the fault tests', and where recoveryctl finds a
+/// running program.
+bool is_of_others(std::string_view name) {
+    return name.starts_with("TWOPHASE_CRASH_") || name.starts_with("TWOPHASE_TEST_") ||
+           name == "TWOPHASE_COORDINATOR" || name == "TWOPHASE_PARTICIPANT";
+}
+
 void take_environment(const std::vector<Setting>& settings) {
     const std::vector<std::string> known = names(settings, variable_name);
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view line = *entry;
         const std::size_t equals = std::min(line.find('='), line.size());
         const std::string name(line.substr(0, equals));
-        // Those two belong to the fault tests.
-        if (!name.starts_with(environment_prefix) || name.starts_with("TWOPHASE_CRASH_") ||
-            name.starts_with("TWOPHASE_TEST_")) {
-            continue;
-        }
+        if (!name.starts_with(environment_prefix) || is_of_others(name)) continue;
         const std::string source = "environment variable " + name;
         const auto found = std::ranges::find(known, name);
         if (found == known.end())

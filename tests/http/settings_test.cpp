@@ -174,6 +174,8 @@ TEST_F(SettingsTest, UnknownNamesAreRefusedWithASuggestion) {
 TEST_F(SettingsTest, VariablesOfTheFaultTestsAreLetThrough) {
     set("TWOPHASE_CRASH_AT", "C5");
     set("TWOPHASE_TEST_CLOCK", "1");
+    set("TWOPHASE_COORDINATOR", "http://127.0.0.1:7070");
+    set("TWOPHASE_PARTICIPANT", "http://127.0.0.1:7071");
     EXPECT_EQ(load(), std::nullopt);
 }
 
