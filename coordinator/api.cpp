@@ -9,6 +9,7 @@
 #include "coordinator/views.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "recovery/program_metrics.hpp"
 #include "wal/crash_point.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -210,8 +211,8 @@ Api::Api(boost::asio::io_context& io, Service& service, const Config& config)
 }
 
 void Api::operator()(Request request, Respond respond) const {
-    const bool is_asked_about_life = request.path == "/livez";
-    if (!is_asked_about_life && !service_.is_ready())
+    const bool is_always_answered = request.path == "/livez" || request.path == "/metrics";
+    if (!is_always_answered && !service_.is_ready())
         return respond(unavailable("starting", "the coordinator is reading its log", "1"));
     router_(std::move(request), std::move(respond));
 }
@@ -244,6 +245,7 @@ void Api::add_client_routes() {
     };
     router_.add("GET", "/livez", ok);
     router_.add("GET", "/readyz", ok);
+    recovery::add_metrics_route(router_, service_.metrics());
 }
 
 void Api::add_operator_routes() {

@@ -9,7 +9,8 @@
 
 namespace twophase::coordinator {
 
-/// Answers every route; until the service is ready all but /livez get 503. One loop thread.
+/// Answers every route; until the service is ready all but /livez and /metrics get 503. One loop
+/// thread.
 class Api {
 public:
     Api(boost::asio::io_context& io, Service& service, const Config& config);

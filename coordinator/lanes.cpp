@@ -1,5 +1,6 @@
 #include "coordinator/lanes.hpp"
 
+#include "coordinator/lane_metrics.hpp"
 #include "http/json.hpp"
 #include "http/text.hpp"
 #include "wal/crash_point.hpp"
@@ -54,12 +55,14 @@ class Lanes::ParticipantLane : public std::enable_shared_from_this<ParticipantLa
 public:
     ParticipantLane(recovery::Surroundings& around,
                     std::shared_ptr<Shared> shared,
+                    recovery::Metrics& metrics,
                     std::string name,
                     const ParticipantConfig& participant)
         : around_(around),
           shared_(std::move(shared)),
           name_(std::move(name)),
           endpoint_text_(participant.endpoint.text()),
+          metrics_(metrics, name_),
           schedule_(options_of(shared_->config, participant), class_of, around.random()),
           peer_(around.peer(participant.endpoint,
                             2 * options_of(shared_->config, participant).window + 16)),
@@ -152,14 +155,18 @@ private:
                   http::Call message,
                   bool is_array) {
         const Verb verb = request.verb;
+        metrics_.sent(request.calls.size(),
+                      static_cast<std::size_t>(std::ranges::count_if(
+                          request.calls, [](const auto& call) { return call.attempts > 1; })));
         wal::crash_point("send", to_text(verb));
         peer_->send(std::move(message),
                     shared_->config.call_timeout,
                     [self = shared_from_this(),
                      request = std::move(request),
                      subjects = std::move(subjects),
-                     is_array](http::Result<http::Response> response) {
-                        self->handle(request, subjects, is_array, response);
+                     is_array,
+                     begin = around_.fine_now()](http::Result<http::Response> response) {
+                        self->handle(request, subjects, is_array, response, begin);
                     });
         wal::crash_point("sent", to_text(verb));
     }
@@ -167,8 +174,10 @@ private:
     void handle(const Schedule::Request& request,
                 const std::vector<Subject>& subjects,
                 bool is_array,
-                const http::Result<http::Response>& response) {
+                const http::Result<http::Response>& response,
+                std::chrono::nanoseconds sent_at) {
         if (shared_->is_stopped) return;
+        metrics_.answered(request.verb, around_.fine_now() - sent_at);
         wal::crash_point("answered", to_text(request.verb));
         const std::vector<Answer> answers =
             read_answers(request.verb, subjects, is_array, response);
@@ -178,6 +187,7 @@ private:
             any_clear =
                 any_clear || answers[i].kind != Answer::Kind::unclear || answers[i].is_fault;
             was_wanted.push_back(schedule_.is_wanted(request.calls[i]));
+            metrics_.note(request.verb, answers[i]);
             settle(request.calls[i], answers[i]);
         }
         note_health(any_clear, answers.front().message);
@@ -301,6 +311,7 @@ private:
     std::shared_ptr<Shared> shared_;
     std::string name_;
     std::string endpoint_text_;
+    LaneMetrics metrics_;
     Schedule schedule_;
     std::unique_ptr<recovery::Peer> peer_;
     std::unique_ptr<recovery::Alarm> retry_alarm_;
@@ -313,10 +324,14 @@ private:
     std::size_t pages_ = 0;
 };
 
-Lanes::Lanes(recovery::Surroundings& around, const Config& config, LaneHooks hooks)
+Lanes::Lanes(recovery::Surroundings& around,
+             const Config& config,
+             recovery::Metrics& metrics,
+             LaneHooks hooks)
     : shared_(std::make_shared<Shared>(Shared{std::move(hooks), config})) {
     for (const auto& [name, participant] : config.participants)
-        lanes_[name] = std::make_shared<ParticipantLane>(around, shared_, name, participant);
+        lanes_[name] =
+            std::make_shared<ParticipantLane>(around, shared_, metrics, name, participant);
 }
 
 Lanes::~Lanes() { stop(); }

@@ -5,6 +5,7 @@
 #include "coordinator/messages.hpp"
 #include "coordinator/protocol/records.hpp"
 #include "recovery/lane.hpp"
+#include "recovery/metrics.hpp"
 #include "recovery/surroundings.hpp"
 
 #include <compare>
@@ -69,8 +70,11 @@ struct LaneStatus {
 /// All lanes. One loop thread.
 class Lanes {
 public:
-    /// `around` outlives them.
-    Lanes(recovery::Surroundings& around, const Config& config, LaneHooks hooks);
+    /// `around` and `metrics` outlive them.
+    Lanes(recovery::Surroundings& around,
+          const Config& config,
+          recovery::Metrics& metrics,
+          LaneHooks hooks);
     ~Lanes();
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;

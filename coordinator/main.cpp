@@ -5,6 +5,7 @@
 #include "http/endpoint.hpp"
 #include "http/server.hpp"
 #include "recovery/machine.hpp"
+#include "recovery/program_metrics.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -43,15 +44,23 @@ public:
           machine_(io_),
           service_(machine_, config_, end_now),
           api_(io_, service_, config_),
+          http_metrics_(service_.metrics()),
           server_(io_,
                   {.address = config_.address,
                    .port = config_.port,
                    .max_connections = config_.max_connections,
-                   .allowed_hosts = config_.allowed_hosts},
+                   .allowed_hosts = config_.allowed_hosts,
+                   .answered =
+                       [this](const http::Answered& answered) { http_metrics_.note(answered); }},
                   [this](http::Request request, http::Respond respond) {
                       api_(std::move(request), std::move(respond));
                   }),
-          signals_(io_, SIGTERM, SIGINT) {}
+          signals_(io_, SIGTERM, SIGINT) {
+        service_.metrics().at_scrape([this](recovery::Readings& to) {
+            recovery::read_server(to, server_);
+            recovery::read_process(to);
+        });
+    }
 
     /// Throws when it can't.
     void listen() {
@@ -105,6 +114,7 @@ private:
     recovery::Machine machine_;
     Service service_;
     Api api_;
+    recovery::HttpMetrics http_metrics_;
     http::Server server_;
     boost::asio::signal_set signals_;
     int exit_code_ = 0;

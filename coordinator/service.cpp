@@ -4,6 +4,7 @@
 #include "coordinator/protocol/describe.hpp"
 #include "coordinator/record_codec.hpp"
 #include "http/text.hpp"
+#include "recovery/program_metrics.hpp"
 #include "wal/crash_point.hpp"
 
 #include <spdlog/spdlog.h>
@@ -41,10 +42,12 @@ Service::Service(recovery::Surroundings& around, const Config& config, Stop stop
     : around_(around),
       config_(config),
       stop_(std::move(stop)),
+      transaction_metrics_(metrics_, around),
       alerts_(around, alert_options(config)),
       lanes_(
           around,
           config,
+          metrics_,
           {.render =
                [this](const std::string& p, const BranchKey& k, Verb v) { return render(p, k, v); },
            .answered = [this](const std::string& p,
@@ -54,15 +57,19 @@ Service::Service(recovery::Surroundings& around, const Config& config, Stop stop
                               std::uint32_t attempts) { answered(p, k, v, a, attempts); },
            .found_in_doubt = [this](const InDoubt& branch) { found_in_doubt(branch); }}),
       tick_alarm_(around.alarm()),
-      housekeeping_alarm_(around.alarm()) {}
+      housekeeping_alarm_(around.alarm()) {
+    metrics_.at_scrape([this](recovery::Readings& to) { read_metrics(to); });
+}
 
 Service::~Service() = default;
 
 // --- start and stop ---
 
 void Service::open() {
+    wal::StoreOptions store = around_.store_options();
+    store.committed = recovery::store_metrics(metrics_);
     log_ = std::make_unique<wal::Log>(
-        log_options(config_, around_.store_options()),
+        log_options(config_, std::move(store)),
         [&around = around_](std::function<void()> task) { around.post(std::move(task)); });
     const auto decode_record = [](const wal::Gid& gid, const std::string& payload) {
         auto stamped = decode(gid, payload);
@@ -156,6 +163,7 @@ void Service::stop() {
 void Service::feed(const Event& event) {
     if (spdlog::should_log(spdlog::level::debug)) spdlog::debug("{}", describe(event));
     if (watcher_) watcher_(event, core_);
+    transaction_metrics_.note(event, core_);
     Effects effects = core_.step(event, around_.now());
     // The core has moved: an effect that is not performed would leave it ahead of the log.
     try {

@@ -1,13 +1,16 @@
 // Performs the core's effects and feeds back what came of them: where the protocol meets I/O.
 #pragma once
 
+#include "coordinator/admitted.hpp"
 #include "coordinator/config.hpp"
 #include "coordinator/lanes.hpp"
 #include "coordinator/protocol/admission.hpp"
 #include "coordinator/protocol/protocol.hpp"
 #include "coordinator/references.hpp"
+#include "coordinator/transaction_metrics.hpp"
 #include "recovery/alerts.hpp"
 #include "recovery/fold.hpp"
+#include "recovery/metrics.hpp"
 #include "recovery/room_watch.hpp"
 #include "recovery/surroundings.hpp"
 #include "wal/log.hpp"
@@ -39,25 +42,6 @@ struct Submission {
     std::string traceparent;
     std::chrono::milliseconds vote_timeout{5'000};  // of the first phase; 0: it takes its time
     bool is_start_awaited = false;  // the client will be told the gid before the outcome
-};
-
-/// What became of a submission at the door.
-struct Admitted {
-    enum class Kind {
-        is_new,
-        repeat,
-        changed,
-        attempt_not_over,
-        attempt_unknown,
-        superseded,
-        damaged,
-        backlog,  // a participant named has too much waiting
-        no_room,
-        too_many,
-        no_gid,
-    };
-    Kind kind = Kind::is_new;
-    Gid gid{};  // of the transaction, new or repeated
 };
 
 /// A transaction found by its gid, live or in the log.
@@ -145,10 +129,14 @@ public:
     /// Runs `work` on a thread of its own, for what reads the whole log. It must touch nothing but
     /// the log, and end soon once stop is requested. False when two run already.
     bool run_beside(std::function<void(std::stop_token)> work);
+    /// Told at any time, of what is known by then.
+    recovery::Metrics& metrics() { return metrics_; }
     std::vector<LaneStatus> lanes() const { return lanes_.status(); }
     std::uint64_t epoch() const { return log_->store().epoch(); }
 
 private:
+    Admitted take(Submission submission);
+    void read_metrics(recovery::Readings& to) const;
     void feed(const Event& event);
     void perform(Effects effects);
     void perform(const Send& e);
@@ -201,6 +189,8 @@ private:
     const Config& config_;
     Stop stop_;
     std::function<void(const Event&, const Protocol&)> watcher_;
+    recovery::Metrics metrics_;  // before all that counts, the log's writer too
+    TransactionMetrics transaction_metrics_;
     std::unique_ptr<wal::Log> log_;
     Protocol core_;
     recovery::Alerts alerts_;

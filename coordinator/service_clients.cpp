@@ -18,6 +18,12 @@ constexpr std::size_t most_beside = 2;
 }  // namespace
 
 Admitted Service::submit(Submission submission) {
+    const Admitted admitted = take(std::move(submission));
+    transaction_metrics_.note(admitted.kind);
+    return admitted;
+}
+
+Admitted Service::take(Submission submission) {
     using Kind = Admitted::Kind;
     Gid same{};
     switch (admission_of(submission, same)) {

@@ -15,6 +15,12 @@ struct Header {
     std::string value;
 };
 
+/// A route as it was added to the router: what a request may be counted under.
+struct RouteName {
+    std::string method;
+    std::string pattern;  // "/v1/transactions/{gid}"
+};
+
 /// A request that passed the strict gate. Header names compare without case.
 struct Request {
     std::string method;
@@ -25,6 +31,9 @@ struct Request {
     std::vector<Header> headers;
     std::string body;
     std::string remote_address;  // the peer's IP as text
+    /// Where the router notes the route that fits, which lives as long as the router; null: nobody
+    /// wants to know. Valid until the handler returns.
+    const RouteName** route = nullptr;
 
     /// The value of the header `name`, empty text when absent.
     std::string_view header(std::string_view name) const;

@@ -55,7 +55,9 @@ Response method_not_allowed(const std::set<std::string>& methods) {
 }  // namespace
 
 void Router::add(std::string method, std::string_view pattern, Handler handler) {
-    routes_.push_back({std::move(method), split(pattern), std::move(handler)});
+    routes_.push_back({.name = {.method = std::move(method), .pattern = std::string(pattern)},
+                       .segments = split(pattern),
+                       .handler = std::move(handler)});
 }
 
 void Router::operator()(Request request, Respond respond) const {
@@ -64,14 +66,15 @@ void Router::operator()(Request request, Respond respond) const {
     std::set<std::string> methods;
     for (const Route& route : routes_) {
         if (!fits(route.segments, path)) continue;
-        methods.insert(route.method);
-        if (route.method != request.method) continue;
+        methods.insert(route.name.method);
+        if (route.name.method != request.method) continue;
         if (!best || is_more_literal(route.segments, best->segments)) best = &route;
     }
     if (!best && methods.empty()) {
         return respond(problem(404, "no-such-resource", "No resource has this path."));
     }
     if (!best) return respond(method_not_allowed(methods));
+    if (request.route != nullptr) *std::exchange(request.route, nullptr) = &best->name;
     for (std::size_t i = 0; i < path.size(); ++i) {
         const std::string& part = best->segments[i];
         if (is_parameter(part)) request.path_parameters[part.substr(1, part.size() - 2)] = path[i];

@@ -3,6 +3,7 @@
 
 #include "http/message.hpp"
 
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,11 +22,11 @@ public:
 
 private:
     struct Route {
-        std::string method;
+        RouteName name;
         std::vector<std::string> segments;
         Handler handler;
     };
-    std::vector<Route> routes_;
+    std::deque<Route> routes_;  // whose names stay where they are
 };
 
 }  // namespace twophase::http

@@ -10,11 +10,20 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace twophase::http {
+
+/// An answer that is about to be written.
+struct Answered {
+    const RouteName* route = nullptr;  // null: none fits, or the request was refused at the gate
+    unsigned status = 0;
+    /// From the whole request to its answer; nothing for what no handler saw.
+    std::optional<std::chrono::nanoseconds> duration;
+};
 
 struct ServerOptions {
     std::string address = "127.0.0.1";
@@ -37,6 +46,8 @@ struct ServerOptions {
     std::chrono::milliseconds write_timeout{10'000};
     /// Host names (without port) that a request may name beside loopback names and `address`.
     std::vector<std::string> allowed_hosts;
+    /// Hears of every answer, refusals of the gate too; for counting. On the loop.
+    std::function<void(const Answered&)> answered;
 };
 
 /// Serves `handler` on one listening socket. One loop thread runs everything here.

@@ -130,6 +130,9 @@ struct ServerConnection::State {
     void begin_waiting();
     void end_waiting();
     void take_answer(std::uint64_t number, Response response);
+    void report(const Answered& what) const {
+        if (!is_closed && shared->options.answered) shared->options.answered(what);
+    }
     void close();
     std::string_view bytes() const {
         return {static_cast<const char*>(buffer.data().data()), buffer.size()};
@@ -164,6 +167,7 @@ asio::awaitable<void> ServerConnection::State::serve() {
 asio::awaitable<void> ServerConnection::State::refuse_all() {
     expire_after(linger_timeout);
     Response refusal = to_response(overloaded("There are too many connections."));
+    report({.status = refusal.status});
     co_await write(std::move(refusal), false, false);
     co_await linger();
 }
@@ -180,6 +184,7 @@ asio::awaitable<bool> ServerConnection::State::serve_one() {
     // What follows a refused request can't be trusted to begin where we think.
     if (refusal) {
         Response reply = to_response(*refusal);
+        report({.status = reply.status});
         co_return co_await write(std::move(reply), false, is_head_only);
     }
     const bool keep_alive = head->framing.keep_alive;
@@ -264,6 +269,9 @@ asio::awaitable<std::optional<Response>> ServerConnection::State::answer(Request
     never_expire();
     const std::uint64_t number = ++request_number;
     response.reset();
+    const Clock::time_point begin = Clock::now();
+    const RouteName* route = nullptr;
+    request.route = &route;
     Respond respond = [connection = self, number](Response ready) {
         if (auto alive = connection.lock()) alive->state_->take_answer(number, std::move(ready));
     };
@@ -279,6 +287,7 @@ asio::awaitable<std::optional<Response>> ServerConnection::State::answer(Request
     if (is_closed) co_return std::nullopt;
     // A second answer to this request is ignored from here on.
     ++request_number;
+    report({.route = route, .status = response->status, .duration = Clock::now() - begin});
     co_return std::exchange(response, std::nullopt);
 }
 

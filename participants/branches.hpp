@@ -66,6 +66,11 @@ public:
     /// Looks at a bounded number, so a page may hold fewer than there are beyond `next`.
     InDoubtPage in_doubt(const wal::Reader& reader, const InDoubtFilter& filter) const;
 
+    /// How many branches are in doubt. Cheap.
+    std::size_t in_doubt_count(const wal::Reader& reader) const {
+        return reader.count(tables_.in_doubt);
+    }
+
     const Audit& audit() const { return audit_; }
 
 private:

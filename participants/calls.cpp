@@ -84,13 +84,18 @@ void write_and_respond(RequestQueue& queue,
                        const char* label,
                        std::function<http::Response(wal::Unit&)> work,
                        http::Respond respond) {
-    if (!queue.has_space(true)) return respond(overloaded());
+    const auto tell =
+        [&metrics = queue.metrics(), label, respond = std::move(respond)](http::Response told) {
+            metrics.note_direct(label, told.status);
+            respond(std::move(told));
+        };
+    if (!queue.has_space(true)) return tell(overloaded());
     auto response = std::make_shared<http::Response>();
     queue.submit({
         .work = [work = std::move(work), response](wal::Unit& unit) { *response = work(unit); },
         .then =
-            [response, respond = std::move(respond)](Fate fate) {
-                respond(fate == Fate::durable ? std::move(*response) : not_done(fate));
+            [response, tell](Fate fate) {
+                tell(fate == Fate::durable ? std::move(*response) : not_done(fate));
             },
         .is_new_work = true,
         .label = label,

@@ -58,8 +58,16 @@ void log(const Exchange& exchange) {
 /// Answers the messages of one HTTP request when the last of them is durable.
 class Gathering : public std::enable_shared_from_this<Gathering> {
 public:
-    Gathering(const Branches& branches, Verb verb, bool is_array, http::Respond respond)
-        : branches_(branches), verb_(verb), is_array_(is_array), respond_(std::move(respond)) {}
+    Gathering(const Branches& branches,
+              ParticipantMetrics& metrics,
+              Verb verb,
+              bool is_array,
+              http::Respond respond)
+        : branches_(branches),
+          metrics_(metrics),
+          verb_(verb),
+          is_array_(is_array),
+          respond_(std::move(respond)) {}
 
     void read(const Json& json) {
         ReadMessage read = read_message(verb_, json);
@@ -68,6 +76,7 @@ public:
 
     void submit(RequestQueue& queue, const Moment& moment) {
         wal::crash_point("receive", to_string(verb_));
+        metrics_.received(exchanges_.size());
         const bool is_new_work = begins_work(verb_);
         std::vector<Piece> pieces;
         for (Exchange& exchange : exchanges_) {
@@ -100,7 +109,10 @@ private:
     }
 
     void respond() {
-        for (const Exchange& exchange : exchanges_) log(exchange);
+        for (const Exchange& exchange : exchanges_) {
+            log(exchange);
+            metrics_.note(verb_, exchange.answer);
+        }
         wal::crash_point("reply", to_string(verb_));
         if (is_array_) {
             Json items = Json::array();
@@ -114,6 +126,7 @@ private:
     }
 
     const Branches& branches_;
+    ParticipantMetrics& metrics_;
     Verb verb_;
     bool is_array_;
     http::Respond respond_;
@@ -138,7 +151,8 @@ http::Handler branch_handler(
         if (is_array && (json->empty() || json->size() > most_items))
             return respond(http::problem(http::FieldError{
                 "", "an array of 1 to " + std::to_string(most_items) + " messages"}));
-        auto gathering = std::make_shared<Gathering>(branches, verb, is_array, std::move(respond));
+        auto gathering = std::make_shared<Gathering>(
+            branches, queue.metrics(), verb, is_array, std::move(respond));
         if (is_array)
             for (const Json& item : *json) gathering->read(item);
         else

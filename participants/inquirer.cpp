@@ -13,6 +13,8 @@
 namespace twophase::participants {
 namespace {
 
+using Inquired = ParticipantMetrics::Inquired;
+
 /// How often something failed in a row, and when it may be tried again.
 struct Attempts {
     unsigned failures = 0;
@@ -148,15 +150,19 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         if (!result || result->status >= 500 || result->status == 429) {
             fail(lane);
             spdlog::info("inquiry {}/{}: no answer", item.gid, item.branch_id);
+            queue.metrics().note(Inquired::no_answer);
             return settle(item);
         }
         lane.failures = 0;
         lane.not_before = {};
         std::optional<Message> decision = read_decision(*result, item);
         if (!decision) {
+            queue.metrics().note(Inquired::undecided);
             fail(pending[branch_key(item.gid, item.branch_id)]);
             return release(item);
         }
+        queue.metrics().note(decision->verb == Verb::commit ? Inquired::commit
+                                                            : Inquired::rollback);
         carry_out(item, std::move(*decision));
     }
 

@@ -109,7 +109,12 @@ void perform(const Surroundings& around,
              http::Respond respond) {
     ReadRequest read = read_request(request);
     if (read.error) return respond(http::problem(*read.error));
-    if (!around.queue.has_space(true, 2)) return respond(overloaded());
+    const auto tell = [&metrics = around.queue.metrics(),
+                       respond = std::move(respond)](http::Response told) {
+        metrics.note_direct("operations", told.status);
+        respond(std::move(told));
+    };
+    if (!around.queue.has_space(true, 2)) return tell(overloaded());
     const Moment moment = around.clock();
     const AuditEntry entry = direct_entry(around, "operations", moment, request);
     auto exchange = std::make_shared<Exchange>();
@@ -133,8 +138,7 @@ void perform(const Surroundings& around,
                 if (outcome.refusal)
                     operations.record_refusal(unit, exchange->request, outcome, entry);
             },
-        .then = [exchange, respond = std::move(respond)](
-                    Fate fate) { respond(to_response(*exchange, fate)); },
+        .then = [exchange, tell](Fate fate) { tell(to_response(*exchange, fate)); },
         .is_new_work = true,
         .label = "operations_end",
     });

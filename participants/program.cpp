@@ -12,6 +12,7 @@
 #include "participants/restored.hpp"
 #include "recovery/alerts.hpp"
 #include "recovery/machine.hpp"
+#include "recovery/program_metrics.hpp"
 #include "recovery/room_watch.hpp"
 #include "wal/store.hpp"
 
@@ -79,6 +80,21 @@ recovery::AlertOptions alert_options(const Config& config) {
     return options;
 }
 
+void read_in_doubt(recovery::Readings& to, const Branches& branches, const wal::Reader& reader) {
+    to.gauge("twophase_branches_in_doubt",
+             "Branches that are prepared and wait for their decision.",
+             static_cast<double>(branches.in_doubt_count(reader)));
+    // Gids grow with time, so the first of them all is about the oldest.
+    const Branches::InDoubtPage first = branches.in_doubt(reader, {.after = {}, .limit = 1});
+    const double since =
+        first.items.empty()
+            ? 0
+            : static_cast<double>(now_in_microseconds() - first.items.front().entry.prepared_at);
+    to.gauge("twophase_branches_in_doubt_oldest_age_seconds",
+             "Age of the oldest of these, 0 where there is none.",
+             std::max(since, 0.0) / 1e6);
+}
+
 std::set<std::string> ids_of(const std::map<std::string, http::Endpoint>& coordinators) {
     std::set<std::string> ids;
     for (const auto& [id, endpoint] : coordinators) ids.insert(id);
@@ -98,7 +114,13 @@ struct Program::State {
           failed(std::move(when_failed)),
           machine(the_io),
           alerts(machine, alert_options(config)),
-          forget_timer(the_io) {}
+          forget_timer(the_io) {
+        router.add("GET", "/livez", [](const http::Request&, const http::Respond& respond) {
+            respond(http::json_response({{"status", "up"}}));
+        });
+        recovery::add_metrics_route(router, metrics);
+        metrics.at_scrape([this](recovery::Readings& to) { read_metrics(to); });
+    }
     ~State() {
         if (opener.joinable()) opener.join();
         if (reconciliation) reconciliation->stop();  // its thread reads the store
@@ -106,7 +128,9 @@ struct Program::State {
     }
 
     void listen() {
-        server.emplace(io, server_options(config), [this](http::Request request, auto respond) {
+        http::ServerOptions options = server_options(config);
+        options.answered = [this](const http::Answered& what) { http_metrics.note(what); };
+        server.emplace(io, std::move(options), [this](http::Request request, auto respond) {
             answer(std::move(request), std::move(respond));
         });
         server->start();
@@ -116,14 +140,26 @@ struct Program::State {
     }
 
     void answer(http::Request request, http::Respond respond) {
-        if (request.path == "/livez")
-            respond(http::json_response({{"status", "up"}}));
+        if (request.path == "/livez" || (!is_ready && request.path == "/metrics"))
+            router(std::move(request), std::move(respond));
         else if (!is_ready)
             respond(starting());
         else if (auto refusal = gate->refusal(request))
             respond(*std::move(refusal));
         else
             router(std::move(request), std::move(respond));
+    }
+
+    void read_metrics(recovery::Readings& to) {
+        recovery::read_process(to);
+        recovery::read_server(to, *server);
+        recovery::read_alerts(to, alerts);
+        if (!is_ready) return;
+        recovery::read_store(to, *store);
+        to.gauge("twophase_requests_waiting",
+                 "Requests to write that are not durable yet.",
+                 static_cast<double>(queue->in_flight()));
+        read_in_doubt(to, *branches, store->snapshot());
     }
 
     /// What the store posts after this is gone must not run.
@@ -145,6 +181,7 @@ struct Program::State {
         std::ranges::copy(kind.tables(), std::back_inserter(options.tables));
         options.map_bytes = config.map_bytes;
         options.any_filesystem = config.any_filesystem;
+        options.committed = recovery::store_metrics(metrics);
         opener = std::thread([this, options = std::move(options), to_loop = post()] {
             try {
                 auto opened = std::make_shared<std::unique_ptr<wal::Store>>(
@@ -171,7 +208,7 @@ struct Program::State {
             return Moment{.microseconds = now_in_microseconds(),
                           .running_seconds = store->running_seconds()};
         };
-        queue.emplace(*store, config.max_in_flight);
+        queue.emplace(*store, config.max_in_flight, participant_metrics);
         branches.emplace(
             Branches::Options{.participant = config.name,
                               .coordinators = ids_of(config.coordinators),
@@ -299,6 +336,9 @@ struct Program::State {
     std::function<void(int)> failed;
     recovery::Machine machine;
     recovery::Alerts alerts;
+    recovery::Metrics metrics;  // before all that counts, the store's writer too
+    recovery::HttpMetrics http_metrics{metrics};
+    ParticipantMetrics participant_metrics{metrics};
     asio::steady_timer forget_timer;
     http::Router router;
     std::optional<RequestQueue> queue;

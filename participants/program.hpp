@@ -12,7 +12,8 @@
 
 namespace twophase::participants {
 
-/// A running participant. Listens at once; answers 503 until the store is open.
+/// A running participant. Listens at once; answers 503 until the store is open, except to
+/// /livez and /metrics.
 class Program {
 public:
     /// `kind` must outlive this. `failed` gets an exit code and is called on the loop when the

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "participants/messages.hpp"
+#include "participants/participant_metrics.hpp"
 #include "wal/store.hpp"
 
 #include <cstddef>
@@ -28,8 +29,9 @@ struct Piece {
 /// Belongs to the loop's thread.
 class RequestQueue {
 public:
-    RequestQueue(wal::Store& store, std::size_t most_in_flight)
-        : store_(store), most_in_flight_(most_in_flight) {}
+    /// Both references outlive it.
+    RequestQueue(wal::Store& store, std::size_t most_in_flight, ParticipantMetrics& metrics)
+        : store_(store), most_in_flight_(most_in_flight), metrics_(metrics) {}
 
     /// New work is refused before it is written when this many requests wait; what ends work may
     /// use as much again, so that a flood of prepares doesn't hold back their commits.
@@ -43,12 +45,15 @@ public:
 
     std::size_t in_flight() const { return in_flight_; }
     wal::Store& store() { return store_; }
+    /// For who knows what was asked and answered; the queue sees neither.
+    ParticipantMetrics& metrics() { return metrics_; }
 
 private:
     wal::Job job_of(Piece piece);
 
     wal::Store& store_;
     std::size_t most_in_flight_;
+    ParticipantMetrics& metrics_;
     std::size_t in_flight_ = 0;
 };
 

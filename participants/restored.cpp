@@ -25,7 +25,9 @@ bool is_restored_since(const wal::Store& store) {
 
 /// What a closed store answers all the same: what shows it, and what opens it.
 bool may_pass(const http::Request& request) {
-    if (request.path.starts_with("/v1/reconciliation") || request.path == "/readyz") return true;
+    if (request.path.starts_with("/v1/reconciliation") || request.path == "/readyz" ||
+        request.path == "/metrics")
+        return true;
     return request.method == "GET" &&
            (request.path.starts_with("/v1/audit") || request.path == "/v1/branches/in-doubt");
 }

@@ -63,6 +63,7 @@ Alerts::~Alerts() = default;
 void Alerts::raise(const Alert& alert) {
     const auto suppressed = admit(alert);
     if (!suppressed) return;
+    ++raised_[alert.kind];
     spdlog::error("ALERT {} {}: {}: {}{}",
                   alert.kind,
                   http::for_log(alert.subject),
@@ -121,6 +122,11 @@ std::string Alerts::event(const Alert& alert, std::uint64_t suppressed) {
                {"data", std::move(data)}};
     if (!alert.subject.empty()) event["subject"] = alert.subject;
     return http::dump_replacing(event);
+}
+
+std::uint64_t Alerts::raised(std::string_view kind) const {
+    const auto found = raised_.find(kind);
+    return found == raised_.end() ? 0 : found->second;
 }
 
 void Alerts::stop() {

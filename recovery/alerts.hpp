@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace twophase::recovery {
@@ -48,6 +50,8 @@ public:
     std::size_t waiting() const;
     /// Events that found no place, in all.
     std::uint64_t dropped() const { return dropped_; }
+    /// Alerts of this kind that were raised, those that only counted left out.
+    std::uint64_t raised(std::string_view kind) const;
 
 private:
     struct Past {
@@ -64,6 +68,7 @@ private:
     AlertOptions options_;
     std::unique_ptr<Webhook> webhook_;                          // empty: none, or stopped
     std::map<std::pair<std::string, std::string>, Past> past_;  // by kind and subject
+    std::map<std::string, std::uint64_t, std::less<>> raised_;  // by kind: the code's own words
     std::string id_prefix_;
     std::uint64_t events_ = 0;
     std::uint64_t dropped_ = 0;

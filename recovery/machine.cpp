@@ -47,6 +47,10 @@ Time Machine::now() const {
     return std::chrono::duration_cast<Time>(std::chrono::steady_clock::now().time_since_epoch());
 }
 
+std::chrono::nanoseconds Machine::fine_now() const {
+    return std::chrono::steady_clock::now().time_since_epoch();
+}
+
 std::int64_t Machine::wall_microseconds() const {
     return std::chrono::duration_cast<std::chrono::microseconds>(
                std::chrono::system_clock::now().time_since_epoch())

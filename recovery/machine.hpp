@@ -13,6 +13,7 @@ public:
     explicit Machine(boost::asio::io_context& io) : io_(io) {}
 
     Time now() const override;
+    std::chrono::nanoseconds fine_now() const override;
     std::int64_t wall_microseconds() const override;
     std::uint64_t random() override;
     void post(std::function<void()> function) override;

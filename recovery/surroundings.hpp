@@ -42,6 +42,8 @@ public:
     virtual ~Surroundings() = default;
     /// The steady clock.
     virtual Time now() const = 0;
+    /// The same clock as fine as it goes; for measuring only.
+    virtual std::chrono::nanoseconds fine_now() const { return now(); }
     /// Microseconds since 1970, by the wall clock.
     virtual std::int64_t wall_microseconds() const = 0;
     /// 64 fresh random bits. Any thread.

@@ -16,7 +16,7 @@ PURE = "coordinator/protocol"  # the standard library and itself only
 ABOVE_ALL = ("coordinator/main.cpp", "participants/credit/main.cpp", "participants/coupon/main.cpp",
              "recovery/recoveryctl/")
 # A library, and where alone its headers may be included.
-KEPT_IN = {"boost/beast": "http/", "lmdb.h": "wal/", "CLI/": ("http/settings.cpp", "recovery/recoveryctl/", "tests/conformance/main.cpp")}
+KEPT_IN = {"boost/beast": "http/", "lmdb.h": "wal/", "prometheus/": ("recovery/", "coordinator/", "participants/"), "CLI/": ("http/settings.cpp", "recovery/recoveryctl/", "tests/conformance/main.cpp")}
 
 root, bad = pathlib.Path(sys.argv[1]), []
 

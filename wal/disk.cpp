@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <fstream>
 #include <string>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -77,6 +78,15 @@ std::size_t disk_free_bytes(const std::filesystem::path& directory) {
     if (::statvfs(directory.c_str(), &status) != 0)
         throw StoreError(errno, "look at the free space of " + directory.string());
     return static_cast<std::size_t>(status.f_bavail) * status.f_frsize;
+}
+
+std::optional<std::uint64_t> bytes_written_by(int thread_id) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread_id) + "/io");
+    std::string name;
+    std::uint64_t value = 0;
+    while (file >> name >> value)
+        if (name == "write_bytes:") return value;
+    return std::nullopt;
 }
 
 }  // namespace twophase::wal

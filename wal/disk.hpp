@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 
 namespace twophase::wal {
 
@@ -25,5 +27,9 @@ void check_file_system(const std::filesystem::path& directory);
 void check_data_file(const std::filesystem::path& directory);
 
 std::size_t disk_free_bytes(const std::filesystem::path& directory);
+
+/// Bytes that one of this process's threads has sent towards the disk, whole pages of files, as the
+/// kernel counts them; nothing where it doesn't.
+std::optional<std::uint64_t> bytes_written_by(int thread_id);
 
 }  // namespace twophase::wal

@@ -42,8 +42,9 @@ void HeadroomGauge::measure() {
     measured_ = now_();
     Headroom now{.used_bytes = environment_.used_bytes(),
                  .map_bytes = map,
+                 .file_bytes = environment_.file_bytes(),
                  .disk_free_bytes = disk_free_bytes(directory_)};
-    now.has_room = has_room(now.used_bytes, map, environment_.file_bytes(), now.disk_free_bytes);
+    now.has_room = has_room(now.used_bytes, map, now.file_bytes, now.disk_free_bytes);
     const std::lock_guard lock(mutex_);
     headroom_ = now;
 }

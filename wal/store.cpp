@@ -132,6 +132,7 @@ Writer::Parts Store::State::parts(Post post) {
             .lazy_delay = options.lazy_delay,
             .now = options.now,
             .is_stepped = options.is_stepped,
+            .committed = options.committed,
             .fail_stop = options.fail_stop ? options.fail_stop : end_process};
 }
 
@@ -174,6 +175,11 @@ std::uint64_t Store::running_seconds() const { return state_->clock->seconds(); 
 std::uint64_t Store::commits() const { return state_->writer->commits(); }
 
 std::uint64_t Store::jobs() const { return state_->writer->jobs(); }
+
+std::optional<std::uint64_t> Store::written_bytes() const {
+    const auto thread = state_->writer->thread_id();
+    return thread ? bytes_written_by(*thread) : std::nullopt;
+}
 
 void Store::raise(Unit& unit, const Store& store, std::string_view name, std::uint64_t value) {
     const Table table = store.state_->store_table;

@@ -25,6 +25,12 @@ using Post = std::function<void(std::function<void()>)>;
 /// The exit code of a process whose store failed under it.
 inline constexpr int store_failed_exit_code = 3;
 
+/// One batch that is durable.
+struct Committed {
+    std::size_t jobs = 0;
+    std::chrono::nanoseconds sync{};  // how long its commit took, the disk included
+};
+
 struct StoreOptions {
     std::filesystem::path directory;
     std::string kind;        // "coordinator", "credit", ...: another kind's store is refused
@@ -47,6 +53,8 @@ struct StoreOptions {
     /// No writer's thread: step() writes, and what was never stepped is lost with the store, as in
     /// a crash. For simulators.
     bool is_stepped = false;
+    /// Hears of every batch, on the writer's thread; for measuring.
+    std::function<void(const Committed&)> committed;
 };
 
 enum class Urgency {
@@ -95,6 +103,7 @@ struct StoreIdentity {
 struct Headroom {
     std::size_t used_bytes = 0;
     std::size_t map_bytes = 0;
+    std::size_t file_bytes = 0;  // with what is reserved for the next batches
     std::size_t disk_free_bytes = 0;
     /// Used below 80 % of the map, and free on the disk is what the map may still grow, or at least
     /// 10 % of the map or 1 GiB, whichever of the three is smallest.
@@ -140,6 +149,9 @@ public:
     /// Commits so far, and jobs in them: for the batch size.
     std::uint64_t commits() const;
     std::uint64_t jobs() const;
+    /// Bytes that the writer's thread has sent towards the disk, as the kernel counts them; nothing
+    /// where it doesn't tell.
+    std::optional<std::uint64_t> written_bytes() const;
 
     /// Writes a marked, consistent copy into the directory `to`, which must not exist. Any thread;
     /// blocks that thread, not the writer. Pages freed meanwhile are reused only afterwards.

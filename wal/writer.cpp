@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <set>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 namespace twophase::wal {
@@ -76,6 +77,7 @@ void Writer::submit(std::vector<Job> jobs) {
 
 void Writer::run() {
     pthread_setname_np(pthread_self(), "wal-writer");
+    thread_id_ = ::gettid();
     try {
         while (wait_for_work()) {
             write(take(most_jobs_in_batch));
@@ -154,16 +156,19 @@ void Writer::write(std::vector<Job> jobs) {
 // False when the map is full: then nothing was written and nothing is in doubt.
 bool Writer::commit(const std::vector<Job>& jobs, Fates& fates) {
     if (!parts_.clock.is_due() && std::ranges::count(fates, Written::durable) == 0) return true;
+    std::chrono::nanoseconds took{};
     try {
         Batch batch = parts_.environment.batch();
         perform(batch, jobs, fates);
-        sync(batch, jobs);
+        took = sync(batch, jobs);
     } catch (const StoreError& error) {
         if (error.is_full()) return false;
         // What is on disk now, nobody can tell but a new start, after its barrier.
         fail(error.what());
     }
-    jobs_ += static_cast<std::uint64_t>(std::ranges::count(fates, Written::durable));
+    const auto written = static_cast<std::size_t>(std::ranges::count(fates, Written::durable));
+    jobs_ += written;
+    if (parts_.committed) parts_.committed({.jobs = written, .sync = took});
     return true;
 }
 
@@ -185,14 +190,18 @@ void Writer::perform(Batch& batch, const std::vector<Job>& jobs, Fates& fates) {
     }
 }
 
-void Writer::sync(Batch& batch, const std::vector<Job>& jobs) {
+// How long the commit took.
+std::chrono::nanoseconds Writer::sync(Batch& batch, const std::vector<Job>& jobs) {
     const bool has_clock = parts_.clock.is_due();
     const std::uint64_t seconds = has_clock ? parts_.clock.write(batch, parts_.store_table) : 0;
     pass_crash_points("before", jobs);
+    const Instant begin = parts_.now();
     batch.commit();
+    const std::chrono::nanoseconds took = parts_.now() - begin;
     ++commits_;
     pass_crash_points("after", jobs);
     if (has_clock) parts_.clock.note_durable(seconds);
+    return took;
 }
 
 // One post for the whole batch, so that the loop is woken once.

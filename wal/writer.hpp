@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,6 +33,7 @@ public:
         std::chrono::milliseconds lazy_delay;
         std::function<std::chrono::steady_clock::time_point()> now;
         bool is_stepped = false;
+        std::function<void(const Committed&)> committed;
         std::function<void(const std::string& why)> fail_stop;
     };
     explicit Writer(Parts parts);
@@ -47,6 +49,11 @@ public:
     std::size_t queued();
     std::uint64_t commits() const { return commits_; }
     std::uint64_t jobs() const { return jobs_; }
+    /// The kernel's number of the thread; nothing before it runs, or where there is none.
+    std::optional<int> thread_id() const {
+        const int id = thread_id_;
+        return id == 0 ? std::nullopt : std::optional(id);
+    }
 
 private:
     using Instant = std::chrono::steady_clock::time_point;
@@ -60,13 +67,14 @@ private:
     void write(std::vector<Job> jobs);
     bool commit(const std::vector<Job>& jobs, Fates& fates);
     void perform(Batch& batch, const std::vector<Job>& jobs, Fates& fates);
-    void sync(Batch& batch, const std::vector<Job>& jobs);
+    std::chrono::nanoseconds sync(Batch& batch, const std::vector<Job>& jobs);
     void tell(std::vector<Job> jobs, const Fates& fates);
     [[noreturn]] void fail(const std::string& why);
 
     Parts parts_;
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> jobs_{0};
+    std::atomic<int> thread_id_{0};
     Instant woken_;  // the writer's thread alone
 
     std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include "tests/faults/books.hpp"
 #include "tests/faults/fleet.hpp"
 #include "tests/faults/load.hpp"
+#include "tests/recovery/scraped.hpp"
 
 #include <gtest/gtest.h>
 
@@ -71,6 +72,38 @@ TEST_F(ExchangeTest, ARepeatHearsTheSameAfterARestartOfTheCoordinator) {
     const Json refused_again = submit(exchange("order-2", "poor"));
     EXPECT_EQ(refused_again["gid"], refused["gid"]);
     EXPECT_EQ(refused_again["refused_code"], "insufficient_credits");
+}
+
+TEST_F(ExchangeTest, MetricsOfAllThreeTellWhatHappened) {
+    for (const char* id : {"order-1", "order-2"}) submit(exchange(id));
+    submit(exchange("order-3", "poor"));
+    expect_quiet(fleet_, 30s);
+    const std::string gid = submit(exchange("order-1"))["gid"];
+    ask(fleet_.coordinator, "GET", "/no/such/" + gid);
+    using recovery::testing::Scraped;
+    const std::string text = ask(fleet_.coordinator, "GET", "/metrics").body;
+    const Scraped coordinator(text);
+    const std::string ended = "twophase_transactions_total{mode=\"two_phase\",outcome=";
+    EXPECT_EQ(coordinator[ended + "\"committed\"}"], 2);
+    EXPECT_EQ(coordinator[ended + "\"rolled_back\"}"], 1);
+    EXPECT_EQ(coordinator["twophase_submissions_total{result=\"new\"}"], 3);
+    EXPECT_EQ(coordinator["twophase_submissions_total{result=\"repeat\"}"], 1);
+    EXPECT_EQ(coordinator["twophase_transaction_duration_seconds_count{mode=\"two_phase\"}"], 3);
+    const std::string answers = "twophase_http_requests_total";
+    EXPECT_EQ(coordinator[answers + R"({method="POST",route="/v1/transactions",status="200"})"], 3);
+    EXPECT_EQ(coordinator[answers + R"({method="POST",route="/v1/transactions",status="409"})"], 1);
+    EXPECT_EQ(coordinator[answers + R"({method="other",route="other",status="404"})"], 1);
+    EXPECT_EQ(coordinator["twophase_transactions_in_doubt"], 0);
+    EXPECT_EQ(text.find(gid), std::string::npos);
+    for (const Program* program : {&fleet_.credit, &fleet_.coupon}) {
+        const Scraped participant(ask(*program, "GET", "/metrics").body);
+        EXPECT_EQ(participant[R"(twophase_branch_messages_total{outcome="done",verb="commit"})"],
+                  2);
+        EXPECT_EQ(participant["twophase_branches_in_doubt"], 0);
+        EXPECT_GE(participant["twophase_store_commits_total"], 3);
+    }
+    const Scraped credit(ask(fleet_.credit, "GET", "/metrics").body);
+    EXPECT_EQ(credit[R"(twophase_branch_messages_total{outcome="refused",verb="prepare"})"], 1);
 }
 
 TEST_F(ExchangeTest, TheNextAttemptGoesThroughAfterToppingUpAndALateCopyDoesNot) {

@@ -56,6 +56,20 @@ TEST_F(RouterTest, FillsParameters) {
     EXPECT_EQ(ask("GET", "/v1/accounts/u/points").body, "account credit_type=points user_id=u");
 }
 
+TEST_F(RouterTest, NotesTheRouteThatFits) {
+    const RouteName* noted = nullptr;
+    const auto route_of = [&](const std::string& method, const std::string& path) {
+        noted = nullptr;
+        router_({.method = method, .path = path, .route = &noted}, [](const Response&) {});
+        return noted == nullptr ? "none" : noted->method + " " + noted->pattern;
+    };
+    EXPECT_EQ(route_of("GET", "/v1/transactions/g1"), "GET /v1/transactions/{gid}");
+    EXPECT_EQ(route_of("GET", "/v1/transactions/unfinished"), "GET /v1/transactions/unfinished");
+    EXPECT_EQ(route_of("POST", "/v1/transactions"), "POST /v1/transactions");
+    EXPECT_EQ(route_of("GET", "/v1/nowhere"), "none");
+    EXPECT_EQ(route_of("DELETE", "/v1/transactions"), "none");
+}
+
 TEST_F(RouterTest, ALiteralWinsOverAParameter) {
     EXPECT_EQ(ask("GET", "/v1/transactions/unfinished").body, "unfinished");
 }

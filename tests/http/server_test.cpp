@@ -250,6 +250,33 @@ TEST(ServerTest, AHandlerThatThrowsIsAnInternalError) {
     EXPECT_FALSE(has(answer, "secret"));
 }
 
+TEST(ServerTest, ReportsEveryAnswer) {
+    Router router;
+    router.add("GET", "/things/{id}", [](const Request&, const Respond& respond) {
+        respond({.status = 201});
+    });
+    std::vector<std::string> seen;  // on the loop
+    ServerOptions options;
+    options.answered = [&seen](const Answered& answered) {
+        const RouteName* route = answered.route;
+        seen.push_back((route == nullptr ? "none" : route->method + " " + route->pattern) + " " +
+                       std::to_string(answered.status) + (answered.duration ? " timed" : ""));
+    };
+    LiveServer server(router, options);
+    server.talk(
+        "GET /things/1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        "GET /things/2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    server.talk("GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    server.talk("GET /things/3 HTTP/1.1\r\n\r\n");
+    server.loop().run([&] {
+        EXPECT_EQ(seen,
+                  (std::vector<std::string>{"GET /things/{id} 201 timed",
+                                            "GET /things/{id} 201 timed",
+                                            "none 404 timed",
+                                            "none 400"}));
+    });
+}
+
 TEST(ServerTest, KnowsWhereARequestComesFrom) {
     LiveServer server([](const Request& request, const Respond& respond) {
         Response response;

@@ -114,7 +114,9 @@ struct RouterBench::Running {
     http::Router router;
     std::optional<Branches> branches;
     wal::Store store;
-    RequestQueue queue{store, 10'000};
+    recovery::Metrics metrics;
+    ParticipantMetrics participant_metrics{metrics};
+    RequestQueue queue{store, 10'000, participant_metrics};
 };
 
 namespace {

@@ -68,7 +68,10 @@ private:
             at = when;
             ring = std::move(then);
         }
-        void cancel() override { at.reset(); }
+        void cancel() override {
+            at.reset();
+            ring = nullptr;  // it may hold on to this alarm's owner
+        }
         ManualSurroundings& around;
         std::optional<Time> at;
         std::function<void()> ring;

@@ -68,7 +68,7 @@ void ParticipantNode::boot() {
     store_ = std::make_unique<wal::Store>(
         options, [this](std::function<void()> function) { post(std::move(function)); });
     const TableOf table_of = [this](std::string_view table) { return store_->table(table); };
-    queue_.emplace(*store_, 1'000);
+    queue_.emplace(*store_, 1'000, metrics_);
     branches_.emplace(Branches::Options{.participant = name,
                                         .coordinators = {"main"},
                                         .has_room = [this] { return store_->headroom().has_room; }},

@@ -56,6 +56,8 @@ private:
     void forget_later();
     void watch_answer(const http::Request& request, const http::Response& response);
 
+    recovery::Metrics registry_;
+    participants::ParticipantMetrics metrics_{registry_};
     std::unique_ptr<wal::Store> store_;
     std::optional<participants::RequestQueue> queue_;
     std::optional<participants::Branches> branches_;

@@ -40,6 +40,40 @@ struct WriterTest : testing::Test {
     }
 };
 
+TEST_F(WriterTest, TellsOfEachBatchHowManyJobsItHadAndHowLongItsSyncTook) {
+    std::vector<Committed> told_of;  // on the writer's thread, which the store's end waits for
+    options.committed = [&](const Committed& batch) { told_of.push_back(batch); };
+    {
+        Store store(options, loop.post());
+        Gate gate;
+        store.submit(gate.job());
+        gate.wait_until_reached();
+        for (int job = 0; job < 5; ++job) store.submit(writing(store, job));
+        gate.open();
+        wait_for(5);
+    }
+    ASSERT_GE(told_of.size(), 2U);
+    EXPECT_EQ(told_of[0].jobs, 1U);
+    EXPECT_EQ(told_of[1].jobs, 5U);
+    for (const Committed& batch : told_of) EXPECT_GT(batch.sync.count(), 0);
+}
+
+TEST_F(WriterTest, KnowsTheBytesThatItsThreadSentToTheDisk) {
+    Store store(options, loop.post());
+    store.submit(writing(store, 1));
+    wait_for(1);
+    const auto before = store.written_bytes();
+    if (!before) GTEST_SKIP() << "this kernel counts no bytes by thread";
+    const Table table = store.table("things");
+    submit_and_wait(store, loop, {.work = [=](Unit& unit) {
+                        for (int i = 0; i < 100; ++i)
+                            unit.put(table, number(1000 + i), std::string(1000, 'x'));
+                    }});
+    const std::uint64_t grown = *store.written_bytes() - *before;
+    if (grown == 0) GTEST_SKIP() << "a memory file system counts none";
+    EXPECT_GE(grown, 100'000U);
+}
+
 TEST_F(WriterTest, WhatGathersDuringABatchSharesTheNext) {
     Store store(options, loop.post());
     Gate gate;
