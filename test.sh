@@ -18,7 +18,10 @@ if [ "${1:-}" = --fast ]; then
     exec ctest --preset dev -LE slow -j2 --timeout 120
 fi
 
-build release coordinator credit-participant coupon-participant recoveryctl
+build release coordinator credit-participant coupon-participant recoveryctl bench
+say "what a coordinator costs (a ratio below half of the one kept fails, when it does so twice)"
+guard=(build/release/bin/bench --quick --guard tests/bench/kept.json)
+"${guard[@]}" || { say "once more: the machine may have been busy"; "${guard[@]}"; }
 build dev
 build tsan threads_tests
 say "everything that has threads, under the thread sanitizer"

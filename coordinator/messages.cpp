@@ -1,6 +1,7 @@
 #include "coordinator/messages.hpp"
 
 #include "http/json.hpp"
+#include "http/json_text.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
@@ -15,14 +16,33 @@ constexpr std::size_t most_message = 1024;
 constexpr std::size_t most_prepare_id = 256;
 constexpr std::size_t most_result = 64 * 1024;
 
-std::string quoted(const std::string& text) { return http::dump(Json(text)); }
+std::string quoted(const std::string& text) {
+    std::string json;
+    http::append_quoted(json, text);
+    return json;
+}
 
+/// Room for what most messages take: one allocation for each.
+constexpr std::size_t usual_bytes = 640;
+
+/// All but the end of the object.
 std::string opening(const Envelope& e) {
-    return R"({"gid":")" + e.gid + R"(","branch_id":")" + e.branch_id + R"(","participant":")" +
-           e.participant + R"(","coordinator":")" + e.coordinator + R"(","epoch":)" +
-           std::to_string(e.epoch) + R"(,"low_water":")" + e.low_water + R"(","origin":{"ip":)" +
-           quoted(e.origin.ip) + R"(,"request_id":)" + quoted(e.origin.request_id) +
-           R"(,"actor":)" + quoted(e.origin.actor) + "}";
+    std::string text;
+    text.reserve(usual_bytes);
+    http::ObjectText object(text);
+    object.text("gid", e.gid);
+    object.text("branch_id", e.branch_id);
+    object.text("participant", e.participant);
+    object.text("coordinator", e.coordinator);
+    object.number("epoch", e.epoch);
+    object.text("low_water", e.low_water);
+    object.begin("origin");
+    http::ObjectText origin(text);
+    origin.text("ip", e.origin.ip);
+    origin.text("request_id", e.origin.request_id);
+    origin.text("actor", e.origin.actor);
+    origin.close();
+    return text;
 }
 
 std::string text_in(const Json& body, const char* name) {
@@ -151,13 +171,20 @@ std::string ask_message(const Envelope& envelope,
                         const std::string& payload,
                         const BusinessKey& key,
                         const std::optional<Retries>& retries) {
-    std::string text = opening(envelope) + R"(,"operation":)" + quoted(branch.operation) +
-                       R"(,"payload":)" + payload + R"(,"business_code":)" + quoted(key.code) +
-                       R"(,"business_id":)" + quoted(key.id);
+    std::string text = opening(envelope);
+    text += R"(,"operation":)";
+    http::append_quoted(text, branch.operation);
+    text += R"(,"payload":)";
+    text += payload;
+    text += R"(,"business_code":)";
+    http::append_quoted(text, key.code);
+    text += R"(,"business_id":)";
+    http::append_quoted(text, key.id);
     if (retries)
         text += R"(,"retry_count":)" + std::to_string(retries->retry_count) + R"(,"max_retries":)" +
                 std::to_string(retries->max_retries);
-    return text + "}";
+    text += '}';
+    return text;
 }
 
 std::string compensate_message(const Envelope& envelope,

@@ -1,6 +1,7 @@
 #include "coordinator/record_codec.hpp"
 
 #include "http/json.hpp"
+#include "http/json_text.hpp"
 
 #include <concepts>
 #include <openssl/sha.h>
@@ -11,10 +12,25 @@ namespace twophase::coordinator {
 namespace {
 
 using http::Json;
+using http::ObjectText;
 
-/// JSON text that we wrote ourselves, as a tree; empty text is null.
-Json tree(const std::string& text) { return text.empty() ? Json() : Json::parse(text); }
+/// JSON text that we wrote ourselves; empty text is null.
+std::string_view or_null(std::string_view text) {
+    return text.empty() ? std::string_view("null") : text;
+}
 std::string text_of(const Json& value) { return value.is_null() ? std::string() : value.dump(); }
+
+/// An array, `append_one` appending each item.
+template <class Items, class AppendOne>
+void append_all(std::string& to, const Items& items, const AppendOne& append_one) {
+    to += '[';
+    bool is_first = true;
+    for (const auto& item : items) {
+        if (!std::exchange(is_first, false)) to += ',';
+        append_one(item);
+    }
+    to += ']';
+}
 
 template <class Enum>
 Enum need(std::optional<Enum> value) {
@@ -41,15 +57,22 @@ Fingerprint fingerprint_from(const std::string& hex) {
     return fingerprint;
 }
 
-Json to_json(const BranchRequest& branch) {
-    Json json{{"branch_id", branch.branch_id},
-              {"participant", branch.participant},
-              {"operation", branch.operation},
-              {"payload", tree(branch.payload)}};
-    if (!branch.after.empty()) json["after"] = branch.after;
-    if (branch.max_retries) json["max_retries"] = *branch.max_retries;
-    if (branch.retry_delay_milliseconds) json["retry_delay_ms"] = *branch.retry_delay_milliseconds;
-    return json;
+// Members in alphabetical order: fingerprints are made of this text, and those in the log must stay
+// what they are.
+void append(std::string& to, const BranchRequest& branch) {
+    ObjectText object(to);
+    if (!branch.after.empty()) {
+        object.begin("after");
+        append_all(to, branch.after, [&](const std::string& id) { http::append_quoted(to, id); });
+    }
+    object.text("branch_id", branch.branch_id);
+    if (branch.max_retries) object.number("max_retries", *branch.max_retries);
+    object.text("operation", branch.operation);
+    object.text("participant", branch.participant);
+    object.raw("payload", or_null(branch.payload));
+    if (branch.retry_delay_milliseconds)
+        object.number("retry_delay_ms", *branch.retry_delay_milliseconds);
+    object.close();
 }
 
 BranchRequest branch_from(const Json& json) {
@@ -65,13 +88,14 @@ BranchRequest branch_from(const Json& json) {
     return branch;
 }
 
-Json to_json(const BranchVote& vote) {
-    Json json{{"vote", to_text(vote.vote)}};
-    if (!vote.prepare_id.empty()) json["prepare_id"] = vote.prepare_id;
-    if (!vote.result.empty()) json["result"] = tree(vote.result);
-    if (!vote.code.empty()) json["code"] = vote.code;
-    if (!vote.message.empty()) json["message"] = vote.message;
-    return json;
+void append(std::string& to, const BranchVote& vote) {
+    ObjectText object(to);
+    if (!vote.code.empty()) object.text("code", vote.code);
+    if (!vote.message.empty()) object.text("message", vote.message);
+    if (!vote.prepare_id.empty()) object.text("prepare_id", vote.prepare_id);
+    if (!vote.result.empty()) object.raw("result", vote.result);
+    object.text("vote", to_text(vote.vote));
+    object.close();
 }
 
 BranchVote vote_from(const Json& json) {
@@ -82,52 +106,70 @@ BranchVote vote_from(const Json& json) {
             .message = json.value("message", "")};
 }
 
-struct ToJson {
-    Json operator()(const Started& r) const {
-        Json branches = Json::array();
-        for (const BranchRequest& branch : r.branches) branches.push_back(to_json(branch));
-        Json json{
-            {"mode", to_text(r.mode)},
-            {"business_code", r.key.code},
-            {"business_id", r.key.id},
-            {"attempt", r.key.attempt},
-            {"fingerprint", to_hex(r.fingerprint)},
-            {"origin",
-             {{"ip", r.origin.ip}, {"request_id", r.origin.request_id}, {"actor", r.origin.actor}}},
-            {"branches", std::move(branches)}};
-        if (!r.traceparent.empty()) json["traceparent"] = r.traceparent;
-        if (r.timeout_milliseconds) json["timeout_ms"] = *r.timeout_milliseconds;
-        return json;
+void append(std::string& to, const Origin& origin) {
+    ObjectText object(to);
+    object.text("actor", origin.actor);
+    object.text("ip", origin.ip);
+    object.text("request_id", origin.request_id);
+    object.close();
+}
+
+void append(std::string& to, const Why& why) {
+    ObjectText object(to);
+    if (why.branch) object.number("branch", *why.branch);
+    object.text("code", why.code);
+    if (!why.message.empty()) object.text("message", why.message);
+    object.close();
+}
+
+/// Appends a record's own members.
+struct AppendMembers {
+    std::string& to;
+    ObjectText& object;
+
+    void operator()(const Started& r) const {
+        object.number("attempt", r.key.attempt);
+        object.begin("branches");
+        append_all(to, r.branches, [this](const BranchRequest& branch) { append(to, branch); });
+        object.text("business_code", r.key.code);
+        object.text("business_id", r.key.id);
+        object.text("fingerprint", to_hex(r.fingerprint));
+        object.text("mode", to_text(r.mode));
+        object.begin("origin");
+        append(to, r.origin);
+        if (r.timeout_milliseconds) object.number("timeout_ms", *r.timeout_milliseconds);
+        if (!r.traceparent.empty()) object.text("traceparent", r.traceparent);
     }
-    Json operator()(const StepDone& r) const {
-        return {{"branch", r.branch}, {"result", tree(r.result)}};
+    void operator()(const StepDone& r) const {
+        object.number("branch", r.branch);
+        object.raw("result", or_null(r.result));
     }
-    Json operator()(const Decided& r) const {
-        Json votes = Json::array();
-        for (const BranchVote& vote : r.votes) votes.push_back(to_json(vote));
-        Json why{{"code", r.why.code}};
-        if (!r.why.message.empty()) why["message"] = r.why.message;
-        if (r.why.branch) why["branch"] = *r.why.branch;
-        return {{"decision", to_text(r.decision)}, {"why", why}, {"votes", std::move(votes)}};
+    void operator()(const Decided& r) const {
+        object.text("decision", to_text(r.decision));
+        object.begin("votes");
+        append_all(to, r.votes, [this](const BranchVote& vote) { append(to, vote); });
+        object.begin("why");
+        append(to, r.why);
     }
-    Json operator()(const BranchDone& r) const {
-        Json json{{"branch", r.branch}, {"how", to_text(r.how)}};
-        if (!r.result.empty()) json["result"] = tree(r.result);
-        return json;
+    void operator()(const BranchDone& r) const {
+        object.number("branch", r.branch);
+        object.text("how", to_text(r.how));
+        if (!r.result.empty()) object.raw("result", r.result);
     }
-    Json operator()(const DeliveryFailed& r) const {
-        return {{"branch", r.branch},
-                {"attempts", r.attempts},
-                {"code", r.code},
-                {"message", r.message}};
+    void operator()(const DeliveryFailed& r) const {
+        object.number("attempts", r.attempts);
+        object.number("branch", r.branch);
+        object.text("code", r.code);
+        object.text("message", r.message);
     }
-    Json operator()(const Resolved& r) const {
-        Json json{{"how", r.how}, {"who", r.who}, {"reason", r.reason}};
-        if (r.branch) json["branch"] = *r.branch;
-        return json;
+    void operator()(const Resolved& r) const {
+        if (r.branch) object.number("branch", *r.branch);
+        object.text("how", r.how);
+        object.text("reason", r.reason);
+        object.text("who", r.who);
     }
-    Json operator()(const Finished& r) const {
-        return r.is_heuristic ? Json{{"heuristic", true}} : Json::object();
+    void operator()(const Finished& r) const {
+        if (r.is_heuristic) object.raw("heuristic", "true");
     }
 };
 
@@ -184,10 +226,13 @@ Record record_from(const Gid& gid, const Json& json) {
 }  // namespace
 
 std::string encode(const Record& record, std::int64_t at_microseconds) {
-    Json json = std::visit(ToJson{}, record);
-    json["type"] = name_of(record);
-    json["at"] = at_microseconds;
-    return http::dump(json);
+    std::string text;
+    ObjectText object(text);
+    object.number("at", at_microseconds);
+    std::visit(AppendMembers{text, object}, record);
+    object.text("type", name_of(record));
+    object.close();
+    return text;
 }
 
 boost::system::result<Stamped, std::string> decode(const Gid& gid, std::string_view payload) {
@@ -210,9 +255,12 @@ std::string to_hex(const Fingerprint& fingerprint) {
 }
 
 Fingerprint fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches) {
-    Json json{{"mode", to_text(mode)}, {"branches", Json::array()}};
-    for (const BranchRequest& branch : branches) json["branches"].push_back(to_json(branch));
-    const std::string text = http::dump(json);
+    std::string text;
+    ObjectText object(text);
+    object.begin("branches");
+    append_all(text, branches, [&](const BranchRequest& branch) { append(text, branch); });
+    object.text("mode", to_text(mode));
+    object.close();
     Fingerprint fingerprint{};
     SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), fingerprint.data());
     return fingerprint;

@@ -121,7 +121,6 @@ void measure_modes_and_locks(Report& report, Place& place, const Length& length)
 void measure_history(Report& report,
                      boost::asio::io_context& io,
                      const Options& options,
-                     const fs::path& scratch,
                      Place& empty) {
     const fs::path kept = options.folder / ("history-" + std::to_string(options.history));
     const bool is_there = fs::exists(kept / "filled");
@@ -152,7 +151,6 @@ void measure_history(Report& report,
                      report.find(name, "history")->measured.rate() /
                          report.find(name, "empty")->measured.rate());
     place.servers.stop();
-    (void)scratch;
 }
 
 int run(const Options& options) {
@@ -166,7 +164,7 @@ int run(const Options& options) {
         measure_limits(report, io, scratch.path(), options.length.round);
         measure_exchanges(report, place, options.length);
         measure_modes_and_locks(report, place, options.length);
-        measure_history(report, io, options, scratch.path(), place);
+        measure_history(report, io, options, place);
         recover(report, place, options.backlog, options.length.round);
     }
     place.servers.stop();

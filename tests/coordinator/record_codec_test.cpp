@@ -85,6 +85,13 @@ TEST(RecordCodecTest, WhatCannotBeReadIsNamedAndNeverGuessed) {
         EXPECT_FALSE(decode(some_gid(), text)) << text;
 }
 
+TEST(RecordCodecTest, FingerprintsInOldLogsStayTrue) {
+    const Started start = full_start();
+    // SHA-256 of the request as canonical JSON: members sorted, no blanks.
+    EXPECT_EQ(to_hex(fingerprint_of(start.mode, start.branches)),
+              "f9b9972dad87974e528d4a43260ef6d7671adb70fe7cb2ab41acc231c31710ae");
+}
+
 TEST(RecordCodecTest, TheFingerprintTellsRequestsApart) {
     const Started start = full_start();
     const Fingerprint same = fingerprint_of(start.mode, start.branches);
