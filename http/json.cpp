@@ -46,11 +46,14 @@ public:
 
     bool key(string_t& name) override {
         Level& level = levels_.back();
-        level.key.clear();
+        level.member = nullptr;
         if (name.find('\0') != std::string::npos) return refuse("names without U+0000");
-        level.key = name;
-        if (level.json->contains(name)) return refuse("each member once");
-        if (level.json->size() == limits_.members) {
+        auto& members = level.json->get_ref<Json::object_t&>();
+        // Its value's place, looked up once.
+        const auto [member, is_new] = members.try_emplace(std::move(name));
+        level.member = &*member;
+        if (!is_new) return refuse("each member once");
+        if (members.size() > limits_.members) {
             return refuse("at most " + std::to_string(limits_.members) + " members");
         }
         return true;
@@ -74,7 +77,7 @@ public:
 private:
     struct Level {
         Json* json;
-        std::string key;  // of the member being read, when json is an object
+        Json::object_t::value_type* member = nullptr;  // being read, when json is an object
     };
 
     // The place for the next value. Containers that are complete never move again while open ones
@@ -82,7 +85,7 @@ private:
     Json& place(Json value) {
         if (levels_.empty()) return root_ = std::move(value);
         Json& parent = *levels_.back().json;
-        if (parent.is_object()) return parent[levels_.back().key] = std::move(value);
+        if (parent.is_object()) return levels_.back().member->second = std::move(value);
         parent.push_back(std::move(value));
         return parent.back();
     }
@@ -98,13 +101,13 @@ private:
             return refuse("at most " + std::to_string(limits_.depth) + " levels of nesting");
         }
         Json& placed = place(std::move(container));
-        levels_.push_back({&placed, {}});
+        levels_.push_back({&placed});
         return true;
     }
 
     bool close() {
         levels_.pop_back();
-        if (!levels_.empty()) levels_.back().key.clear();
+        if (!levels_.empty()) levels_.back().member = nullptr;
         return true;
     }
 
@@ -122,8 +125,8 @@ private:
                 const bool is_placed = &level != &levels_.back();
                 const std::size_t index = level.json->size() - (is_placed ? 1 : 0);
                 out += "[" + std::to_string(index) + "]";
-            } else if (!level.key.empty()) {
-                out += (out.empty() ? "" : ".") + level.key;
+            } else if (level.member != nullptr && !level.member->first.empty()) {
+                out += (out.empty() ? "" : ".") + level.member->first;
             }
         }
         return out;
