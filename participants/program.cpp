@@ -2,7 +2,6 @@
 
 #include "http/problem.hpp"
 #include "http/server.hpp"
-#include "http/settings.hpp"
 #include "participants/backups.hpp"
 #include "participants/branches.hpp"
 #include "participants/contract_routes.hpp"
@@ -18,16 +17,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
-#include <iostream>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -38,7 +33,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int bad_configuration = 2;
 constexpr std::chrono::seconds forget_every{60};
 constexpr std::size_t most_forgotten_at_once = 256;
 constexpr std::chrono::seconds stop_grace{10};
@@ -371,72 +365,5 @@ void Program::start() {
 void Program::stop(std::function<void()> done) { state_->stop(std::move(done)); }
 
 std::uint16_t Program::port() const { return state_->server->port(); }
-
-namespace {
-
-void log_to_stderr(const std::string& name, const std::string& level) {
-    spdlog::set_default_logger(spdlog::stderr_color_mt(name));
-    spdlog::set_level(spdlog::level::from_str(level));
-}
-
-bool asks_for_sample(int argc, const char* const* argv) {
-    return std::any_of(argv, argv + argc, [](std::string_view argument) {
-        return argument == "--print-sample-config";
-    });
-}
-
-int serve(Kind& kind, Config config) {
-    asio::io_context io(1);
-    int exit_code = 0;
-    Program program(io, std::move(config), kind, [&](int code) {
-        exit_code = code;
-        io.stop();
-    });
-    asio::signal_set signals(io, SIGTERM, SIGINT);
-    signals.async_wait([&](boost::system::error_code error, int) {
-        if (error) return;
-        spdlog::info("stopping");
-        program.stop([&io] { io.stop(); });
-    });
-    try {
-        program.start();
-    } catch (const std::exception& error) {
-        spdlog::critical("{}", error.what());
-        return bad_configuration;
-    }
-    try {
-        io.run();
-    } catch (const wal::StoreError& error) {
-        // Reading can meet a failed commit before the writer has ended the process for it.
-        spdlog::critical("the store failed, the process ends: {}", error.what());
-        spdlog::shutdown();
-        std::_Exit(wal::store_failed_exit_code);
-    }
-    return exit_code;
-}
-
-}  // namespace
-
-int run_program(Kind& kind, Config defaults, int argc, const char* const* argv) {
-    Config config = std::move(defaults);
-    const std::vector<http::Setting> settings = settings_of(config);
-    if (asks_for_sample(argc, argv)) {
-        std::cout << http::sample_file(settings);
-        return 0;
-    }
-    const std::string name = kind.name() + "-participant";
-    const http::CommandLine line{.argc = argc,
-                                 .argv = argv,
-                                 .program = name,
-                                 .about = "Takes part in transactions with " + kind.name() +
-                                          "s; --print-sample-config prints a settings file."};
-    if (const auto code = http::load_settings(settings, line)) return *code;
-    log_to_stderr(name, config.log_level);
-    if (const std::string fault = check(config); !fault.empty()) {
-        spdlog::critical("{}", fault);
-        return bad_configuration;
-    }
-    return serve(kind, std::move(config));
-}
 
 }  // namespace twophase::participants

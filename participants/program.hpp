@@ -12,6 +12,9 @@
 
 namespace twophase::participants {
 
+/// The exit code for a configuration that can't be used, or a store that is another's.
+inline constexpr int bad_configuration = 2;
+
 /// A running participant. Listens at once; answers 503 until the store is open, except to
 /// /livez and /metrics.
 class Program {

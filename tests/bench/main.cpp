@@ -155,6 +155,7 @@ void measure_history(Report& report,
 
 int run(const Options& options) {
     boost::asio::io_context io(1);
+    ::sync();  // what a build left to be written would stall the first rounds
     const Scratch scratch(options.folder);
     Report report;
     Place place(io, scratch.path() / "fleet", most_clients);
