@@ -2,6 +2,8 @@
 
 #include "coordinator/protocol/gid.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -171,8 +173,7 @@ Task Exchanges::coordinated(Shape shape) {
     return [this, shape](std::size_t, Done done) {
         const std::size_t number = begun_++;
         const Names names = names_of(shape, number);
-        http::Call call{.method = "POST", .target = "/v1/transactions"};
-        call.body =
+        std::string body =
             R"({"mode":")" + shape.mode + R"(","wait_for":")" + shape.wait_for +
             R"(","business_code":"exchange","business_id":"c)" + run_ + "-" +
             std::to_string(number) +
@@ -180,20 +181,35 @@ Task Exchanges::coordinated(Shape shape) {
             deduct(names.user) +
             R"(},{"participant":"coupon","operation":"create_coupon","payload":)" +
             issue(names.user, names.template_id) + "}]}";
-        coordinator_.send(
-            std::move(call),
-            call_limit,
-            [this, done = std::move(done), is_refused = names.is_refused](
-                const http::Result<http::Response>& response) {
-                if (is_refused) return done(response && response->status == 409);
-                // 202: decided, and on its way to the participants.
-                const bool is_done =
-                    response && (response->status == 200 || response->status == 202) &&
-                    response->body.find(R"("decision":"commit")") != std::string::npos;
-                committed_ += is_done ? 1 : 0;
-                done(is_done);
-            });
+        submit(std::move(body), names.is_refused, shape.is_patient, std::move(done));
     };
+}
+
+void Exchanges::submit(std::string body, bool is_refused, bool is_patient, Done done) {
+    http::Call call{.method = "POST", .target = "/v1/transactions", .body = body};
+    coordinator_.send(
+        std::move(call),
+        call_limit,
+        [this,
+         body = is_patient ? std::move(body) : "",
+         is_refused,
+         is_patient,
+         done = std::move(done)](const http::Result<http::Response>& response) {
+            if (is_refused) return done(response && response->status == 409);
+            // 202: decided, and on its way to the participants.
+            const bool is_done = response && (response->status == 200 || response->status == 202) &&
+                                 response->body.find(R"("decision":"commit")") != std::string::npos;
+            const bool is_later = response && (response->status == 202 || response->status == 503);
+            if (!is_done && is_later && is_patient) {
+                const auto timer = std::make_shared<boost::asio::steady_timer>(io_, 20ms);
+                timer->async_wait([this, body, done, timer](boost::system::error_code) {
+                    submit(body, false, true, done);
+                });
+                return;
+            }
+            committed_ += is_done ? 1 : 0;
+            done(is_done);
+        });
 }
 
 Task Exchanges::optimistic() {

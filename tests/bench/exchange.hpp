@@ -21,6 +21,7 @@ struct Shape {
     std::size_t refused_in_100 = 0;  // by credit, for want of points
     std::string mode = "two_phase";
     std::string wait_for = "completion";  // or "decision"
+    bool is_patient = false;              // asks again when told to come back later
 };
 
 /// Clients of one fleet: the same pooled keep-alive connections, the same parallel calls and the
@@ -64,6 +65,7 @@ private:
     void answered(const std::shared_ptr<Direct>& direct,
                   const char* verb,
                   const http::Result<http::Response>& response);
+    void submit(std::string body, bool is_refused, bool is_patient, Done done);
     void adjust(Done done);
 
     boost::asio::io_context& io_;
