@@ -88,10 +88,13 @@ public:
     Schedule& schedule() { return schedule_; }
     const Schedule& schedule() const { return schedule_; }
 
-    void want(const BranchKey& key, Verb verb, std::size_t bytes, Time delay) {
-        const bool is_later = delay > Time{0};
-        schedule_.want(
-            key, verb, bytes, is_later ? std::optional(around_.now() + delay) : std::nullopt);
+    void want(const BranchKey& key, Verb verb, std::size_t bytes, Time delay, bool is_left_over) {
+        if (delay > Time{0})
+            schedule_.want(key, verb, bytes, around_.now() + delay);
+        else if (is_left_over)
+            schedule_.want_left_over(key, verb, bytes);
+        else
+            schedule_.want(key, verb, bytes);
         pump_soon();
     }
 
@@ -337,6 +340,7 @@ Lanes::Lanes(recovery::Surroundings& around,
 Lanes::~Lanes() { stop(); }
 
 void Lanes::start() {
+    is_started_ = true;
     for (auto& [name, lane] : lanes_) lane->start();
 }
 
@@ -352,7 +356,7 @@ bool Lanes::want(const std::string& participant,
                  recovery::Time delay) {
     const auto found = lanes_.find(participant);
     if (found == lanes_.end()) return false;
-    found->second->want(key, verb, bytes + message_overhead, delay);
+    found->second->want(key, verb, bytes + message_overhead, delay, !is_started_);
     return true;
 }
 
@@ -381,7 +385,9 @@ bool Lanes::hurry(const std::string& participant, const BranchKey& key) {
 
 std::size_t Lanes::backlog(const std::string& participant) const {
     const auto found = lanes_.find(participant);
-    return found == lanes_.end() ? 0 : found->second->schedule().size();
+    if (found == lanes_.end()) return 0;
+    const Schedule& schedule = found->second->schedule();
+    return schedule.size() - (schedule.is_open() ? 0 : schedule.left_over());
 }
 
 std::vector<LaneStatus> Lanes::status() const {

@@ -85,7 +85,8 @@ public:
     void stop();
 
     /// Asks until clearly answered, in place of what was wanted for this branch before; not before
-    /// `delay` has passed. False when no such participant is configured: then nothing is sent.
+    /// `delay` has passed. What is wanted before start() was left undone by an earlier start. False
+    /// when no such participant is configured: then nothing is sent.
     bool want(const std::string& participant,
               const BranchKey& key,
               Verb verb,
@@ -98,7 +99,9 @@ public:
     /// Makes a waiting retry due now; false when none waits.
     bool hurry(const std::string& participant, const BranchKey& key);
 
-    /// Branches that something is wanted for; 0 for a participant that is not configured.
+    /// Branches that something is wanted for; while the participant answers, without what an
+    /// earlier start left: that ends by itself and is no reason to refuse new work. 0 for a
+    /// participant that is not configured.
     std::size_t backlog(const std::string& participant) const;
 
     std::vector<LaneStatus> status() const;
@@ -108,6 +111,7 @@ private:
     class ParticipantLane;
     std::shared_ptr<Shared> shared_;
     std::map<std::string, std::shared_ptr<ParticipantLane>> lanes_;
+    bool is_started_ = false;
 };
 
 }  // namespace twophase::coordinator

@@ -69,13 +69,18 @@ public:
               Verb verb,
               std::size_t bytes,
               std::optional<Time> not_before = std::nullopt) {
-        drop(key);
-        Entry& entry = entries_[key];
-        entry = Entry{.verb = verb, .generation = ++generations_, .bytes = bytes};
+        Entry& entry = replace(key, {.verb = verb, .bytes = bytes});
         if (not_before)
             plan(key, entry, *not_before);
         else
-            make_ready(key, entry);
+            make_ready(key, entry, Line::fresh);
+    }
+
+    /// Wants what an earlier start of this program left undone: late already.
+    void want_left_over(const Key& key, Verb verb, std::size_t bytes) {
+        Entry& entry = replace(key, {.verb = verb, .bytes = bytes, .is_left_over = true});
+        ++left_over_;
+        make_ready(key, entry, Line::late);
     }
 
     /// Wants nothing for `key` any more.
@@ -83,6 +88,7 @@ public:
         const auto found = entries_.find(key);
         if (found == entries_.end()) return;
         forget_due(key, found->second);
+        if (found->second.is_left_over) --left_over_;
         entries_.erase(found);  // what the ready queues still say of it is skipped by generation
     }
 
@@ -188,6 +194,8 @@ public:
 
     bool is_open() const { return breaker_.is_open(); }
     std::size_t size() const { return entries_.size(); }
+    /// Of size(): what an earlier start left.
+    std::size_t left_over() const { return left_over_; }
     std::size_t in_flight() const { return in_window_[0] + in_window_[1]; }
 
 private:
@@ -201,18 +209,33 @@ private:
         State state = State::ready;
         unsigned failures = 0;
         bool goes_alone = false;
+        bool is_left_over = false;
         Time due{};
     };
+    /// What is ready, in two lines that take turns item by item: new work doesn't queue behind all
+    /// that is late, and what is late gets half of the places however much new work comes.
+    enum class Line { fresh, late };
+    struct Ready {
+        std::deque<std::pair<Key, std::uint64_t>> lines[2];
+        Line turn = Line::fresh;
+        bool is_empty() const { return lines[0].empty() && lines[1].empty(); }
+    };
 
-    void make_ready(const Key& key, Entry& entry) {
+    Entry& replace(const Key& key, Entry with) {
+        drop(key);
+        with.generation = ++generations_;
+        return entries_[key] = with;
+    }
+
+    void make_ready(const Key& key, Entry& entry, Line line) {
         entry.state = State::ready;
-        ready_[entry.verb].push_back({key, entry.generation});
+        ready_[entry.verb].lines[unsigned(line)].push_back({key, entry.generation});
     }
 
     void make_due(std::pair<Time, Key> due) {
         Entry& entry = entries_.at(due.second);
         forget_due(due.second, entry);
-        make_ready(due.second, entry);
+        make_ready(due.second, entry, Line::late);
     }
 
     void forget_due(const Key& key, const Entry& entry) {
@@ -252,7 +275,7 @@ private:
     /// Something could leave now.
     bool has_ready() const {
         for (const auto& [verb, queue] : ready_)
-            if (!queue.empty() && has_place(verb)) return true;
+            if (!queue.is_empty() && has_place(verb)) return true;
         return false;
     }
 
@@ -261,12 +284,22 @@ private:
         return !due_.empty() && has_place(entries_.at(due_.begin()->second).verb);
     }
 
-    /// The entry that a queue's front still means, or nothing: then it is stale.
-    Entry* front(const std::deque<std::pair<Key, std::uint64_t>>& queue) {
-        const auto found = entries_.find(queue.front().first);
-        if (found == entries_.end() || found->second.generation != queue.front().second)
-            return nullptr;
-        return found->second.state == State::ready ? &found->second : nullptr;
+    /// The line whose front is the next to leave, if any; what was stale before it is gone.
+    std::optional<Line> next_line(Ready& ready) const {
+        for (const Line line : {ready.turn, other(ready.turn)}) {
+            auto& queue = ready.lines[unsigned(line)];
+            while (!queue.empty() && is_stale(queue.front())) queue.pop_front();
+            if (!queue.empty()) return line;
+        }
+        return std::nullopt;
+    }
+
+    static Line other(Line line) { return line == Line::fresh ? Line::late : Line::fresh; }
+
+    bool is_stale(const std::pair<Key, std::uint64_t>& ready) const {
+        const auto found = entries_.find(ready.first);
+        return found == entries_.end() || found->second.generation != ready.second ||
+               found->second.state != State::ready;
     }
 
     /// Gathers the next request of any verb whose window has a place; verbs take turns.
@@ -284,27 +317,25 @@ private:
         return std::nullopt;
     }
 
-    Request gather(Verb verb,
-                   std::deque<std::pair<Key, std::uint64_t>>& queue,
-                   std::size_t most_items) {
+    Request gather(Verb verb, Ready& ready, std::size_t most_items) {
         Request request{.verb = verb};
         std::size_t bytes = 0;
-        while (!queue.empty() && request.calls.size() < most_items) {
-            Entry* entry = front(queue);
-            if (entry != nullptr) {
-                bytes += entry->bytes;
-                const bool fits = bytes <= options_.most_bytes && !entry->goes_alone;
-                if (!fits && !request.calls.empty()) break;
-                entry->state = State::in_flight;
-                const Key& key = queue.front().first;
-                ++in_flight_[key];
-                request.calls.push_back({key, entry->generation, entry->failures + 1});
-                if (!fits) {
-                    queue.pop_front();
-                    break;
-                }
-            }
+        while (request.calls.size() < most_items) {
+            const std::optional<Line> line = next_line(ready);
+            if (!line) break;
+            auto& queue = ready.lines[unsigned(*line)];
+            const Key& key = queue.front().first;
+            Entry& entry = entries_.at(key);
+            bytes += entry.bytes;
+            const bool fits = bytes <= options_.most_bytes && !entry.goes_alone;
+            if (!fits && !request.calls.empty()) break;
+            entry.state = State::in_flight;
+            ++in_flight_[key];
+            request.calls.push_back({key, entry.generation, entry.failures + 1});
             queue.pop_front();
+            // Only now: what has to leave alone keeps its turn for the next request.
+            ready.turn = other(*line);
+            if (!fits) break;
         }
         return request;
     }
@@ -315,9 +346,10 @@ private:
     std::mt19937_64 random_;
     std::unordered_map<Key, Entry, Hash> entries_;
     std::unordered_map<Key, unsigned, Hash> in_flight_;  // requests that carry the key
-    std::map<Verb, std::deque<std::pair<Key, std::uint64_t>>> ready_;
+    std::map<Verb, Ready> ready_;
     std::set<std::pair<Time, Key>> due_;
     std::set<std::pair<Time, Key>> planned_;
+    std::size_t left_over_ = 0;
     std::size_t in_window_[2] = {0, 0};
     bool held_[2] = {false, false};
     Verb last_verb_{};

@@ -350,6 +350,70 @@ TEST(LaneTest, ManyThatAreDueAtOnceStayInTheWindowAndLetOthersHaveTheirTurn) {
 }
 
 /// Closing the breaker hurries what waits for the peer, and not what is planned.
+TEST(LaneTest, NewWorkAndWhatAnEarlierStartLeftTakeTurns) {
+    TestLane lane = lane_with(1, 4);
+    for (const char* key : {"1", "2", "3", "4", "5"}) lane.want_left_over(key, Verb::commit, 1);
+    for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
+    std::string left;
+    while (lane.size() > 0) {
+        const auto requests = lane.take(Time(0));
+        ASSERT_EQ(requests.size(), 1U);
+        left += keys(requests[0]) + " ";
+        succeed(lane, requests[0]);
+    }
+    EXPECT_EQ(left, "a1b2 c345 ");
+}
+
+TEST(LaneTest, RetriesThatBecomeDueDoNotGoBeforeNewWork) {
+    TestLane lane = lane_with(1, 4);
+    for (const char* key : {"1", "2", "3", "4"}) lane.want(key, Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    fail(lane, first[0], Time(0));
+    lane.want("x", Verb::commit, 1);
+    const auto second = lane.take(Time(0));
+    EXPECT_TRUE(lane.take(Time(60'000)).empty());  // the window is full; the retries are due
+    for (const char* key : {"a", "b"}) lane.want(key, Verb::commit, 1);
+    succeed(lane, second[0]);
+    const auto third = lane.take(Time(60'000));
+    ASSERT_EQ(third.size(), 1U);
+    EXPECT_EQ(keys(third[0]).size(), 4U);
+    EXPECT_NE(keys(third[0]).find('a'), std::string::npos);
+    EXPECT_NE(keys(third[0]).find('b'), std::string::npos);
+}
+
+TEST(LaneTest, WhatHasToGoAloneIsNotPassedByNewWorkForEver) {
+    TestLane lane = lane_with(1, 4);
+    lane.want("P", Verb::commit, 1);
+    lane.want("Q", Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    for (const auto& call : first[0].calls) lane.unclear(call, Time(0), true);
+    lane.done(first[0], Outcome::clear, Time(0));
+    std::string alone;
+    for (int i = 0; i < 6; ++i) {
+        for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
+        const auto next = lane.take(Time(60'000));
+        ASSERT_EQ(next.size(), 1U);
+        if (next[0].calls.size() == 1 && keys(next[0]) < "a") alone += keys(next[0]);
+        succeed(lane, next[0]);
+    }
+    EXPECT_EQ(alone.size(), 2U) << alone;
+}
+
+TEST(LaneTest, CountsWhatAnEarlierStartLeftUntilItEndsOrIsReplaced) {
+    TestLane lane = lane_with(1, 4);
+    for (const char* key : {"1", "2", "3"}) lane.want_left_over(key, Verb::commit, 1);
+    lane.want("a", Verb::commit, 1);
+    EXPECT_EQ(lane.size(), 4U);
+    EXPECT_EQ(lane.left_over(), 3U);
+    lane.drop("1");
+    lane.want("2", Verb::rollback, 1);
+    EXPECT_EQ(lane.left_over(), 1U);
+    for (int i = 0; i < 2; ++i)
+        for (const auto& request : lane.take(Time(0))) succeed(lane, request);
+    EXPECT_EQ(lane.size(), 0U);
+    EXPECT_EQ(lane.left_over(), 0U);
+}
+
 TEST(LaneTest, TheClosingBreakerLeavesWhatIsPlanned) {
     TestLane lane = lane_with(1, 1);
     Time now(0);
