@@ -1,7 +1,7 @@
 # Sourced by run.sh and test.sh: installs what the project is built with, if any of it is missing.
 
 packages=(g++ cmake ninja-build ccache libboost1.81-dev nlohmann-json3-dev liblmdb-dev libspdlog-dev
-          libgtest-dev libcli11-dev libssl-dev prometheus-cpp-dev curl jq python3)
+          libgtest-dev libcli11-dev libssl-dev libmimalloc-dev prometheus-cpp-dev curl jq python3)
 # What ./test.sh needs beside them: clang for the fuzz targets, spin for the model.
 test_packages=(clang-16 libclang-rt-16-dev spin)
 

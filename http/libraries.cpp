@@ -1,3 +1,4 @@
-// The one place where Asio's and Beast's own functions are compiled.
+// The one place where the functions of Asio, Beast and Boost.JSON are compiled.
 #include <boost/asio/impl/src.hpp>
 #include <boost/beast/src.hpp>
+#include <boost/json/src.hpp>
