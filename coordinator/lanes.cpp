@@ -25,6 +25,7 @@ constexpr std::size_t message_overhead = 640;                    // of what ever
 constexpr Time first_sweep_limit{1'000};
 constexpr int sweep_page = 500;
 constexpr std::size_t most_pages = 1'000;
+constexpr Time page_pause{250};
 
 unsigned class_of(Verb verb) {
     return verb == Verb::prepare || verb == Verb::execute ? asking : telling;
@@ -37,6 +38,7 @@ recovery::LaneOptions options_of(const Config& config, const ParticipantConfig& 
     options.window = participant.window != 0    ? participant.window
                      : participant.takes_arrays ? 4
                                                 : 64;
+    options.late_window = std::max<std::size_t>(1, options.window / 4);
     options.backoff = {config.retry_first, config.retry_most};
     options.breaker.most_between_probes = config.probe_most;
     return options;
@@ -67,10 +69,11 @@ public:
           peer_(around.peer(participant.endpoint,
                             2 * options_of(shared_->config, participant).window + 16)),
           retry_alarm_(around.alarm()),
-          sweep_alarm_(around.alarm()) {}
+          sweep_alarm_(around.alarm()),
+          page_alarm_(around.alarm()) {}
 
     void start() {
-        schedule_.hold(asking, true);
+        schedule_.hold(asking, are_prepares_held_ = true);
         sweep({});
         const Time limit = std::min<Time>(first_sweep_limit, shared_->config.sweep_interval);
         sweep_alarm_->set(around_.now() + limit, [self = shared_from_this()] {
@@ -82,6 +85,7 @@ public:
     void stop() {
         retry_alarm_->cancel();
         sweep_alarm_->cancel();
+        page_alarm_->cancel();
         peer_->close();
     }
 
@@ -259,11 +263,19 @@ private:
         // on.
         const bool goes_on = next != last_page_ && ++pages_ < most_pages;
         last_page_ = next;
-        if (is_answered && !next.empty() && goes_on) return sweep(next);
+        if (is_answered && !next.empty() && goes_on) return go_on_sweeping(next);
         pages_ = 0;
         last_page_.clear();
         is_sweeping_ = false;
         if (is_answered) release_prepares();
+    }
+
+    /// While prepares wait for the sweep it is in a hurry. Then most of what it would tell is being
+    /// told anyway, and the rest asks for itself: it leaves the loop to live traffic.
+    void go_on_sweeping(const std::string& after) {
+        if (are_prepares_held_) return sweep(after);
+        page_alarm_->set(around_.now() + page_pause,
+                         [self = shared_from_this(), after] { self->sweep(after); });
     }
 
     /// Hands up one page; false when it was none.
@@ -298,7 +310,7 @@ private:
     }
 
     void release_prepares() {
-        schedule_.hold(asking, false);
+        schedule_.hold(asking, are_prepares_held_ = false);
         pump_soon();
     }
 
@@ -319,10 +331,12 @@ private:
     std::unique_ptr<recovery::Peer> peer_;
     std::unique_ptr<recovery::Alarm> retry_alarm_;
     std::unique_ptr<recovery::Alarm> sweep_alarm_;
+    std::unique_ptr<recovery::Alarm> page_alarm_;
     std::optional<Time> armed_for_;
     std::string last_error_;
     bool is_pump_posted_ = false;
     bool is_sweeping_ = false;
+    bool are_prepares_held_ = false;
     std::string last_page_;
     std::size_t pages_ = 0;
 };

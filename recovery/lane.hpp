@@ -30,6 +30,10 @@ enum class Outcome {
 struct LaneOptions {
     std::size_t window = 4;      // requests in flight, for each class of calls
     std::size_t most_items = 1;  // in one request; 1: the peer takes no arrays
+    // What is late (left over, tried before, or planned) gets less while there is new work.
+    std::size_t late_window = 1;
+    std::size_t most_late = 128;
+    Time new_work_lasts{1'000};  // since some left
     std::size_t most_bytes = 4 * 1024 * 1024;
     BackoffOptions backoff;
     BreakerOptions breaker;
@@ -53,6 +57,7 @@ public:
     struct Request {
         Verb verb{};
         std::vector<Call> calls;
+        std::size_t late = 0;  // calls of the late line
         bool is_probe = false;
     };
 
@@ -114,13 +119,13 @@ public:
             if (is_probing_ || now < breaker_.probe_at()) return requests;
             // A probe is due whether or not an item is.
             if (!has_ready() && has_waiting()) make_due(*due_.begin());
-            if (auto probe = next_request(1)) {
+            if (auto probe = next_request(1, now)) {
                 probe->is_probe = is_probing_ = true;
                 requests.push_back(std::move(*probe));
             }
             return requests;
         }
-        while (auto request = next_request(options_.most_items))
+        while (auto request = next_request(options_.most_items, now))
             requests.push_back(std::move(*request));
         return requests;
     }
@@ -155,6 +160,7 @@ public:
     /// The request is over. The success that closes the breaker makes all that waits there due.
     void done(const Request& request, Outcome outcome, Time now) {
         --in_window_[class_of_(request.verb)];
+        if (request.late > 0) --late_in_window_[class_of_(request.verb)];
         for (const Call& call : request.calls) {
             const auto found = in_flight_.find(call.key);
             if (--found->second == 0) in_flight_.erase(found);
@@ -213,12 +219,11 @@ private:
         Time due{};
     };
     /// What is ready, in two lines that take turns item by item: new work doesn't queue behind all
-    /// that is late, and what is late gets half of the places however much new work comes.
+    /// that is late, and what is late gets its places however much new work comes.
     enum class Line { fresh, late };
     struct Ready {
         std::deque<std::pair<Key, std::uint64_t>> lines[2];
         Line turn = Line::fresh;
-        bool is_empty() const { return lines[0].empty() && lines[1].empty(); }
     };
 
     Entry& replace(const Key& key, Entry with) {
@@ -272,21 +277,29 @@ private:
         return !held_[of_class] && in_window_[of_class] < options_.window;
     }
 
+    bool has_place_for_late(Verb verb) const {
+        return has_place(verb) &&
+               (!is_new_work_about_ || late_in_window_[class_of_(verb)] < options_.late_window);
+    }
+
     /// Something could leave now.
     bool has_ready() const {
-        for (const auto& [verb, queue] : ready_)
-            if (!queue.is_empty() && has_place(verb)) return true;
+        for (const auto& [verb, ready] : ready_)
+            if ((!ready.lines[unsigned(Line::fresh)].empty() && has_place(verb)) ||
+                (!ready.lines[unsigned(Line::late)].empty() && has_place_for_late(verb)))
+                return true;
         return false;
     }
 
     /// What is due first could leave if it were due now.
     bool has_waiting() const {
-        return !due_.empty() && has_place(entries_.at(due_.begin()->second).verb);
+        return !due_.empty() && has_place_for_late(entries_.at(due_.begin()->second).verb);
     }
 
     /// The line whose front is the next to leave, if any; what was stale before it is gone.
-    std::optional<Line> next_line(Ready& ready) const {
+    std::optional<Line> next_line(Ready& ready, bool is_late_allowed) const {
         for (const Line line : {ready.turn, other(ready.turn)}) {
+            if (line == Line::late && !is_late_allowed) continue;
             auto& queue = ready.lines[unsigned(line)];
             while (!queue.empty() && is_stale(queue.front())) queue.pop_front();
             if (!queue.empty()) return line;
@@ -303,7 +316,8 @@ private:
     }
 
     /// Gathers the next request of any verb whose window has a place; verbs take turns.
-    std::optional<Request> next_request(std::size_t most_items) {
+    std::optional<Request> next_request(std::size_t most_items, Time now) {
+        is_new_work_about_ = last_new_work_ && now < *last_new_work_ + options_.new_work_lasts;
         auto turn = ready_.upper_bound(last_verb_);
         for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
             if (turn == ready_.end()) turn = ready_.begin();
@@ -311,6 +325,8 @@ private:
             Request request = gather(turn->first, turn->second, most_items);
             if (request.calls.empty()) continue;
             ++in_window_[class_of_(turn->first)];
+            if (request.late > 0) ++late_in_window_[class_of_(turn->first)];
+            if (request.late < request.calls.size()) last_new_work_ = now;
             last_verb_ = request.verb;
             return request;
         }
@@ -320,8 +336,11 @@ private:
     Request gather(Verb verb, Ready& ready, std::size_t most_items) {
         Request request{.verb = verb};
         std::size_t bytes = 0;
+        const std::size_t most_late = !has_place_for_late(verb) ? 0
+                                      : is_new_work_about_      ? options_.most_late
+                                                                : most_items;
         while (request.calls.size() < most_items) {
-            const std::optional<Line> line = next_line(ready);
+            const std::optional<Line> line = next_line(ready, request.late < most_late);
             if (!line) break;
             auto& queue = ready.lines[unsigned(*line)];
             const Key& key = queue.front().first;
@@ -332,6 +351,7 @@ private:
             entry.state = State::in_flight;
             ++in_flight_[key];
             request.calls.push_back({key, entry.generation, entry.failures + 1});
+            if (*line == Line::late) ++request.late;
             queue.pop_front();
             // Only now: what has to leave alone keeps its turn for the next request.
             ready.turn = other(*line);
@@ -351,6 +371,9 @@ private:
     std::set<std::pair<Time, Key>> planned_;
     std::size_t left_over_ = 0;
     std::size_t in_window_[2] = {0, 0};
+    std::size_t late_in_window_[2] = {0, 0};
+    std::optional<Time> last_new_work_;
+    bool is_new_work_about_ = false;
     bool held_[2] = {false, false};
     Verb last_verb_{};
     bool is_probing_ = false;

@@ -8,12 +8,15 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
 namespace twophase::bench {
 namespace {
@@ -29,6 +32,7 @@ struct Options {
     std::size_t history = 10'000'000;
     std::size_t backlog = 100'000;
     int soak_minutes = 0;
+    std::vector<std::string> only;  // parts of the run; none: all
     fs::path guard;
     Length length;
 };
@@ -162,11 +166,16 @@ int run(const Options& options) {
     if (options.soak_minutes > 0) {
         soak(report, place, std::chrono::minutes(options.soak_minutes));
     } else {
-        measure_limits(report, io, scratch.path(), options.length.round);
-        measure_exchanges(report, place, options.length);
-        measure_modes_and_locks(report, place, options.length);
-        measure_history(report, io, options, place);
-        recover(report, place, options.backlog, options.length.round);
+        const auto is_asked_for = [&](const char* part) {
+            return options.only.empty() ||
+                   std::ranges::find(options.only, part) != options.only.end();
+        };
+        if (is_asked_for("limits"))
+            measure_limits(report, io, scratch.path(), options.length.round);
+        if (is_asked_for("exchanges")) measure_exchanges(report, place, options.length);
+        if (is_asked_for("modes")) measure_modes_and_locks(report, place, options.length);
+        if (is_asked_for("history")) measure_history(report, io, options, place);
+        if (is_asked_for("recovery")) recover(report, place, options.backlog, options.length.round);
     }
     place.servers.stop();
     std::cerr << '\n' << report.table() << std::flush;
@@ -198,10 +207,15 @@ int main_of(int argc, char** argv) {
     auto* backlog =
         app.add_option("--backlog", options.backlog, "Transactions in doubt, for recovery")
             ->capture_default_str();
+    auto* only =
+        app.add_option("--only", options.only, "These parts alone, by their names")
+            ->check(CLI::IsMember({"limits", "exchanges", "modes", "history", "recovery"}));
     app.add_option("--soak", options.soak_minutes, "Only 64 clients, for that many minutes")
         ->check(CLI::Range(1, 24 * 60));
-    app.add_option("--guard", options.guard, "Ratios kept in a file: fail below half of one")
-        ->check(CLI::ExistingFile);
+    auto* guard =
+        app.add_option("--guard", options.guard, "Ratios kept in a file: fail below half of one")
+            ->check(CLI::ExistingFile);
+    guard->excludes(only);
     CLI::App* filling = app.add_subcommand("fill", "Only fill the history, up to its number");
     CLI11_PARSE(app, argc, argv);
     if (options.is_quick) {

@@ -364,6 +364,44 @@ TEST(LaneTest, NewWorkAndWhatAnEarlierStartLeftTakeTurns) {
     EXPECT_EQ(left, "a1b2 c345 ");
 }
 
+TEST(LaneTest, WhatIsLateHasAllPlacesUntilThereIsNewWorkAndThenAShare) {
+    LaneOptions options;
+    options.window = 4;
+    options.most_items = 10;
+    options.late_window = 1;
+    options.most_late = 3;
+    TestLane lane(options, class_of, 42);
+    for (int i = 0; i < 200; ++i) lane.want_left_over("late " + std::to_string(i), Verb::commit, 1);
+    const auto alone = lane.take(Time(0));
+    ASSERT_EQ(alone.size(), 4U);
+    for (const auto& request : alone) EXPECT_EQ(request.calls.size(), 10U);
+    for (const auto& request : alone) succeed(lane, request);
+
+    lane.want("new", Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    ASSERT_GE(first.size(), 1U);
+    for (const auto& request : first) succeed(lane, request);
+    for (int i = 0; i < 20; ++i) lane.want("new " + std::to_string(i), Verb::commit, 1);
+    std::size_t late = 0;
+    std::size_t fresh = 0;
+    for (const auto& request : lane.take(Time(1))) {
+        late += request.late;
+        fresh += request.calls.size() - request.late;
+    }
+    EXPECT_EQ(late, 3U);
+    EXPECT_EQ(fresh, 20U);
+}
+
+TEST(LaneTest, WhatIsLateHasAllPlacesAgainASecondAfterTheLastNewWork) {
+    TestLane lane = lane_with(2, 4);
+    lane.want("new", Verb::commit, 1);
+    succeed(lane, lane.take(Time(0))[0]);
+    for (int i = 0; i < 20; ++i) lane.want_left_over(std::to_string(i), Verb::commit, 1);
+    EXPECT_EQ(lane.take(Time(999)).size(), 1U);
+    EXPECT_EQ(lane.take(Time(1'000)).size(), 1U);
+    EXPECT_EQ(lane.in_flight(), 2U);
+}
+
 TEST(LaneTest, RetriesThatBecomeDueDoNotGoBeforeNewWork) {
     TestLane lane = lane_with(1, 4);
     for (const char* key : {"1", "2", "3", "4"}) lane.want(key, Verb::commit, 1);
