@@ -30,7 +30,8 @@ enum class Outcome {
 struct LaneOptions {
     std::size_t window = 4;      // requests in flight, for each class of calls
     std::size_t most_items = 1;  // in one request; 1: the peer takes no arrays
-    // What is late (left over, tried before, or planned) gets less while there is new work.
+    // What is late (left over, planned, tried before, or wanted while the peer was away) gets less
+    // while there is new work.
     std::size_t late_window = 1;
     std::size_t most_late = 128;
     Time new_work_lasts{1'000};  // since some left
@@ -268,7 +269,14 @@ private:
         due_.insert({due, key});
     }
 
+    /// The peer is back: what waited for it is due, and all of it is late.
     void hurry_all() {
+        for (auto& [verb, ready] : ready_) {
+            auto& fresh = ready.lines[unsigned(Line::fresh)];
+            auto& late = ready.lines[unsigned(Line::late)];
+            late.insert(late.end(), fresh.begin(), fresh.end());
+            fresh.clear();
+        }
         while (!due_.empty()) make_due(*due_.begin());
     }
 

@@ -402,6 +402,27 @@ TEST(LaneTest, WhatIsLateHasAllPlacesAgainASecondAfterTheLastNewWork) {
     EXPECT_EQ(lane.in_flight(), 2U);
 }
 
+TEST(LaneTest, WhatWaitedForAPeerThatWasAwayDoesNotGoBeforeNewWork) {
+    TestLane lane = lane_with(1, 4);
+    lane.want("first", Verb::commit, 1);
+    Time now{0};
+    while (!lane.is_open()) {
+        now += Time(60'000);
+        for (const auto& request : lane.take(now)) fail(lane, request, now, Outcome::unreachable);
+    }
+    for (int i = 0; i < 20; ++i) lane.want(std::to_string(i), Verb::commit, 1);
+    now += Time(60'000);
+    const auto probe = lane.take(now);
+    ASSERT_EQ(probe.size(), 1U);
+    lane.settled(probe[0].calls[0]);
+    lane.done(probe[0], Outcome::clear, now);
+    ASSERT_FALSE(lane.is_open());
+    lane.want("new", Verb::commit, 1);
+    const auto next = lane.take(now);
+    ASSERT_EQ(next.size(), 1U);
+    EXPECT_NE(keys(next[0]).find("new"), std::string::npos) << keys(next[0]);
+}
+
 TEST(LaneTest, RetriesThatBecomeDueDoNotGoBeforeNewWork) {
     TestLane lane = lane_with(1, 4);
     for (const char* key : {"1", "2", "3", "4"}) lane.want(key, Verb::commit, 1);
