@@ -205,16 +205,14 @@ Response list_participants(const Service& service) {
     return http::json_response({{"items", std::move(items)}});
 }
 
-Response show_status(const Service& service) {
+Response show_status(Service& service) {
     const wal::Store& store = service.log().store();
     const wal::Headroom room = store.headroom();
-    std::size_t attention = 0;
-    for (const auto& [gid, t] : service.core().transactions()) attention += t.needs_attention();
     return http::json_response({{"coordinator", service.config().id},
                                 {"node", service.config().node},
                                 {"epoch", service.epoch()},
                                 {"live", service.core().transactions().size()},
-                                {"needs_attention", attention},
+                                {"needs_attention", service.needing_attention()},
                                 {"running_seconds", store.running_seconds()},
                                 {"commits", store.commits()},
                                 {"log",

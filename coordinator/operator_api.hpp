@@ -25,7 +25,7 @@ void resolve(Service& service, const http::Request& request, http::Respond respo
 /// {items: [{participant, endpoint, available, waiting, in_flight, last_error?}]}
 http::Response list_participants(const Service& service);
 /// The coordinator itself: id, node, epoch, live transactions, room in the log.
-http::Response show_status(const Service& service);
+http::Response show_status(Service& service);
 /// NDJSON: a transaction a line with its records, oldest first; header X-Next for `after`.
 http::Response export_page(const Service& service, const http::Request& request);
 /// Checks the whole log on a thread of its own: {transactions, findings}.

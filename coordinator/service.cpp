@@ -203,13 +203,15 @@ void Service::append(std::vector<Append> appends) {
     log_->append(
         std::move(entries),
         is_forced ? wal::Urgency::forced : wal::Urgency::lazy,
-        [this, records = std::move(records)](wal::Written written) { logged(records, written); });
+        [this, records = std::move(records)](wal::Written written) mutable {
+            logged(std::move(records), written);
+        });
 }
 
-void Service::logged(const std::vector<Record>& records, wal::Written written) {
-    for (const Record& record : records) {
+void Service::logged(std::vector<Record> records, wal::Written written) {
+    for (Record& record : records) {
         if (written == wal::Written::durable)
-            feed(Logged{record});
+            feed(Logged{std::move(record)});
         else
             feed(Unlogged{gid_of(record)});
     }

@@ -133,6 +133,9 @@ public:
     recovery::Metrics& metrics() { return metrics_; }
     std::vector<LaneStatus> lanes() const { return lanes_.status(); }
     std::uint64_t epoch() const { return log_->store().epoch(); }
+    /// Unfinished transactions that a person has to look at. Of thousands it is up to a second old:
+    /// counting looks at each, and whoever watches asks often.
+    std::size_t needing_attention();
 
 private:
     Admitted take(Submission submission);
@@ -147,7 +150,7 @@ private:
     void look_for_trouble();
     static bool is_in_doubt(const Transaction& t);
     void append(std::vector<Append> appends);
-    void logged(const std::vector<Record>& records, wal::Written written);
+    void logged(std::vector<Record> records, wal::Written written);
 
     Rendered render(const std::string& participant, const BranchKey& key, Verb verb) const;
     std::string message_to(const Envelope& envelope,
@@ -202,6 +205,11 @@ private:
     std::optional<Gid> restored_below_;
     std::set<Gid> settling_;
 
+    struct Counted {
+        Time at{};
+        std::size_t attention = 0;
+    };
+    std::optional<Counted> counted_;
     bool is_ready_ = false;
     bool is_stopped_ = false;
     std::unordered_map<Gid, std::vector<Waiting>, GidHash> waiters_;

@@ -213,6 +213,19 @@ void Service::settle_unknown(const Gid& gid,
                  });
 }
 
+std::size_t Service::needing_attention() {
+    constexpr std::size_t few = 1'000;
+    constexpr Time fresh{1'000};
+    const auto& all = core_.transactions();
+    const Time now = around_.now();
+    if (!counted_ || all.size() <= few || now >= counted_->at + fresh) {
+        const auto count = std::ranges::count_if(
+            all, [](const auto& each) { return each.second.needs_attention(); });
+        counted_ = {now, static_cast<std::size_t>(count)};
+    }
+    return counted_->attention;
+}
+
 bool Service::run_beside(std::function<void(std::stop_token)> work) {
     std::erase_if(beside_, [](const Beside& each) { return each.is_over->load(); });
     if (beside_.size() >= most_beside) return false;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 
 namespace twophase::bench {
 namespace {
@@ -24,7 +25,7 @@ double seconds_since(Instant start) {
 std::size_t unfinished_in(Place& place) {
     std::size_t least = std::numeric_limits<std::size_t>::max();
     const Instant start = std::chrono::steady_clock::now();
-    while (least > 0 && seconds_since(start) < 0.2) {
+    for (; least > 0 && seconds_since(start) < 0.2; std::this_thread::sleep_for(10ms)) {
         const auto answer =
             place.exchanges.ask(place.exchanges.coordinator(), {.target = "/v1/status"});
         least = std::min(least, http::Json::parse(answer.body).at("live").get<std::size_t>());
