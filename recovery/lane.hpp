@@ -33,7 +33,7 @@ struct LaneOptions {
     // What is late (left over, planned, tried before, or wanted while the peer was away) gets less
     // while there is new work.
     std::size_t late_window = 1;
-    std::size_t most_late = 128;
+    std::size_t most_late = 64;
     Time new_work_lasts{1'000};  // since some left
     std::size_t most_bytes = 4 * 1024 * 1024;
     BackoffOptions backoff;
