@@ -93,12 +93,12 @@ public:
     const Schedule& schedule() const { return schedule_; }
 
     void want(const BranchKey& key, Verb verb, std::size_t bytes, Time delay, bool is_left_over) {
-        if (delay > Time{0})
-            schedule_.want(key, verb, bytes, around_.now() + delay);
-        else if (is_left_over)
-            schedule_.want_left_over(key, verb, bytes);
+        std::optional<Time> not_before;
+        if (delay > Time{0}) not_before = around_.now() + delay;
+        if (is_left_over)
+            schedule_.want_left_over(key, verb, bytes, not_before);
         else
-            schedule_.want(key, verb, bytes);
+            schedule_.want(key, verb, bytes, not_before);
         pump_soon();
     }
 

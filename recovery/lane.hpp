@@ -83,10 +83,16 @@ public:
     }
 
     /// Wants what an earlier start of this program left undone: late already.
-    void want_left_over(const Key& key, Verb verb, std::size_t bytes) {
+    void want_left_over(const Key& key,
+                        Verb verb,
+                        std::size_t bytes,
+                        std::optional<Time> not_before = std::nullopt) {
         Entry& entry = replace(key, {.verb = verb, .bytes = bytes, .is_left_over = true});
         ++left_over_;
-        make_ready(key, entry, Line::late);
+        if (not_before)
+            plan(key, entry, *not_before);
+        else
+            make_ready(key, entry, Line::late);
     }
 
     /// Wants nothing for `key` any more.
@@ -194,9 +200,10 @@ public:
             if (has_ready() || has_waiting()) return breaker_.probe_at();
             return first_of(planned_);
         }
-        const auto retry = first_of(due_);
-        const auto planned = first_of(planned_);
-        return !retry || (planned && *planned < *retry) ? planned : retry;
+        std::optional<Time> first;
+        for (const auto& time : {first_of(due_), first_of(planned_), late_has_all_places_at()})
+            if (time && (!first || *time < *first)) first = time;
+        return first;
     }
 
     bool is_open() const { return breaker_.is_open(); }
@@ -287,7 +294,18 @@ private:
 
     bool has_place_for_late(Verb verb) const {
         return has_place(verb) &&
-               (!is_new_work_about_ || late_in_window_[class_of_(verb)] < options_.late_window);
+               (!is_new_work_about_ || breaker_.is_open() ||  // a probe, whatever it is made of
+                late_in_window_[class_of_(verb)] < options_.late_window);
+    }
+
+    /// When late calls that wait for a place of theirs may have the others': new work has ended.
+    std::optional<Time> late_has_all_places_at() const {
+        if (!is_new_work_about_) return std::nullopt;
+        for (const auto& [verb, ready] : ready_)
+            if (!ready.lines[unsigned(Line::late)].empty() && has_place(verb) &&
+                !has_place_for_late(verb))
+                return *last_new_work_ + options_.new_work_lasts;
+        return std::nullopt;
     }
 
     /// Something could leave now.

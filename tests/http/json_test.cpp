@@ -255,6 +255,12 @@ TEST(ProblemTest, NamesTheField) {
     EXPECT_EQ(body["detail"], "branches[0].amount: expected an integer");
 }
 
+TEST(JsonTest, ACommentThatEndsInTwoStarsHidesNothingAfterIt) {
+    const auto parsed = parse_json(R"({"a":1, /* x **/ "b":2, /* y */ "c":3})", {.comments = true});
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->size(), 3U) << *parsed;
+}
+
 // Two readers stand behind parse_json: what the fast one takes has to be what the strict one takes.
 TEST(JsonTest, TakesAndRefusesWhatNlohmannDoesWhateverTheText) {
     const std::string seeds[] = {
@@ -262,9 +268,10 @@ TEST(JsonTest, TakesAndRefusesWhatNlohmannDoesWhateverTheText) {
         R"([18446744073709551615,-9223372036854775808,0,"",{},[],false])",
         "\xef\xbb\xbf{\"text\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"}",
         R"( {"gid":"01934567-89ab-7cde-8123-456789abcdef","epoch":17,"vote":"prepared"} )"};
-    const std::string_view pieces[] = {"{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "0", "-", "+",
-                                       ".", "e", "E9", "\x80", "\xc3", "\xed\xa0\x80", "\t", " ",
-                                       "\x1f", "\x7f", "/", "//", "null", "nan", "\\ud800", "12"};
+    const std::string_view pieces[] = {
+        "{", "}",  "[",    "]",   ",",       ":",    "\"",           "\\", "\\u", "0",    "-",
+        "+", ".",  "e",    "E9",  "\x80",    "\xc3", "\xed\xa0\x80", "\t", " ",   "\x1f", "\x7f",
+        "/", "//", "null", "nan", "\\ud800", "12"};
     std::mt19937_64 random(20261127);
     const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
     std::size_t taken = 0;

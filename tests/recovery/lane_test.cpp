@@ -458,9 +458,36 @@ TEST(LaneTest, WhatHasToGoAloneIsNotPassedByNewWorkForEver) {
     EXPECT_EQ(alone.size(), 2U) << alone;
 }
 
+TEST(LaneTest, AProbeLeavesThoughLateCallsHang) {
+    TestLane lane = lane_with(4, 1);  // of four places one for what is late
+    lane.want_left_over("hangs", Verb::commit, 1);
+    for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
+    for (const auto& request : lane.take(Time(0)))
+        if (request.late == 0) fail(lane, request, Time(0), Outcome::unreachable);
+    ASSERT_TRUE(lane.is_open());
+    const auto probe_at = lane.next_due();
+    ASSERT_TRUE(probe_at);
+    const auto probe = lane.take(std::max(*probe_at, Time(500)));
+    ASSERT_EQ(probe.size(), 1U);
+    EXPECT_TRUE(probe[0].is_probe);
+}
+
+TEST(LaneTest, LateCallsAreWokenWhenNewWorkHasEnded) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("new", Verb::commit, 1);
+    succeed(lane, lane.take(Time(0))[0]);
+    lane.want_left_over("hangs", Verb::commit, 1);
+    lane.want_left_over("waits", Verb::commit, 1);
+    ASSERT_EQ(lane.take(Time(1)).size(), 1U);
+    ASSERT_EQ(lane.next_due(), Time(1'000));
+    ASSERT_EQ(lane.take(Time(1'000)).size(), 1U);
+    EXPECT_EQ(lane.next_due(), std::nullopt);
+}
+
 TEST(LaneTest, CountsWhatAnEarlierStartLeftUntilItEndsOrIsReplaced) {
     TestLane lane = lane_with(1, 4);
-    for (const char* key : {"1", "2", "3"}) lane.want_left_over(key, Verb::commit, 1);
+    for (const char* key : {"1", "2"}) lane.want_left_over(key, Verb::commit, 1);
+    lane.want_left_over("3", Verb::commit, 1, Time(0));
     lane.want("a", Verb::commit, 1);
     EXPECT_EQ(lane.size(), 4U);
     EXPECT_EQ(lane.left_over(), 3U);
