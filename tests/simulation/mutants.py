@@ -65,8 +65,6 @@ MUTANTS = {
                                           "            if (is_commit || vote != Vote::executed)"),
     "a delivery that failed is not tried again": ("coordinator/protocol/protocol.cpp",
                                                   "if (live.attempts < tries_of(request)) {", "if (live.attempts < tries_of(request)) { return;"),
-    "an answer to an earlier start ends this one": ("coordinator/service_participants.cpp",
-                                                    "return answer.seen_epoch && *answer.seen_epoch <= epoch();", "return false && answer.seen_epoch;"),
     "a start does not deliver again": ("coordinator/protocol/protocol_fold.cpp",
                                        "        t.phase = Phase::delivering;\n        deliver(t, effects);",
                                        "        t.phase = Phase::delivering;\n        t.open = t.live.size();"),

@@ -1,0 +1,95 @@
+// What the service makes of participants' answers and of new work, beside the core's rules.
+#include "tests/coordinator/turned_service.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+namespace twophase::coordinator {
+namespace {
+
+class ServiceTest : public TurnedService {
+protected:
+    /// Every prepare is for an epoch that was replaced, by `seen` where it is told.
+    Participant says_stale(const std::optional<std::uint64_t>& seen) {
+        return [this, seen](const std::string& verb, const Json& message) {
+            if (verb != "prepare") return agrees(verb, message);
+            ++stale_;
+            Said said{409, {{"code", "stale_epoch"}, {"message", "a later start"}}};
+            if (seen) said.members["epoch"] = *seen;
+            return said;
+        };
+    }
+    Decision decision_of(const Gid& gid) const {
+        return service_->find(gid).folded->decision.value();
+    }
+    int stale_ = 0;
+    /// Committed, and nobody has acknowledged.
+    void leave_decided(const std::string& id) {
+        const Gid gid = submit(id).gid;
+        while (!service_->has_reached(gid, Milestone::decided)) {
+            run();
+            answer([](const std::string& verb, const Json& message) {
+                return verb == "prepare" ? agrees(verb, message) : Said{0, {}};
+            });
+        }
+    }
+};
+
+TEST_F(ServiceTest, AStaleEpochThatWasMeantForAnEarlierStartIsNoAnswer) {
+    const Gid gid = submit("1").gid;
+    const auto outdated = says_stale(service_->epoch());
+    for (int i = 0; i < 3; ++i) answer(outdated);
+    EXPECT_GT(stale_, 0);
+    EXPECT_FALSE(service_->has_reached(gid, Milestone::decided)) << "it was no vote";
+    pass(5'000ms);
+    finish();
+    EXPECT_EQ(decision_of(gid), Decision::rollback) << "nobody voted in time";
+}
+
+TEST_F(ServiceTest, AStaleEpochThatTellsOfALaterStartEndsTheProgram) {
+    for (const std::optional<std::uint64_t>& seen :
+         {std::optional(service_->epoch() + 1), std::optional<std::uint64_t>()}) {
+        int code = 0;
+        stopped_ = [&code](int exit_code, const std::string&) { code = exit_code; };
+        submit(seen ? "1" : "2");
+        const auto outdated = says_stale(seen);
+        for (int i = 0; i < 3; ++i) answer(outdated);
+        EXPECT_EQ(code, 4);
+    }
+}
+
+class BacklogTest : public ServiceTest {
+protected:
+    BacklogTest() {
+        config_.max_live = 40;  // a participant may have ten calls waiting
+        config_.call_timeout = 5'000ms;
+    }
+    static constexpr int bound = 10;
+};
+
+TEST_F(BacklogTest, NewWorkIsRefusedWhenAParticipantHasTooMuchToHear) {
+    for (int i = 0; i < bound; ++i)
+        EXPECT_EQ(submit("new " + std::to_string(i)).kind, Admitted::Kind::is_new);
+    EXPECT_EQ(submit("one more").kind, Admitted::Kind::backlog);
+}
+
+TEST_F(BacklogTest, WhatAnEarlierStartLeftCountsOnlyWhileTheParticipantDoesNotAnswer) {
+    for (int i = 0; i < bound; ++i) leave_decided(std::to_string(i));
+    crash();
+    start();
+    ASSERT_EQ(service_->core().transactions().size(), bound);
+    EXPECT_EQ(submit("new").kind, Admitted::Kind::is_new);
+
+    const auto nobody = [](const std::string&, const Json&) { return Said{0, {}}; };
+    for (int i = 0; i < 5; ++i) {
+        answer(nobody);
+        pass(60'000ms);
+    }
+    ASSERT_TRUE(service_->lanes().front().is_open);
+    EXPECT_EQ(submit("newer").kind, Admitted::Kind::backlog);
+}
+
+}  // namespace
+}  // namespace twophase::coordinator
