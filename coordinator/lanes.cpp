@@ -259,8 +259,8 @@ private:
         if (shared_->is_stopped) return;
         std::string next;
         const bool is_answered = read_sweep(response, next);
-        // A cursor that stands still, or pages without end, are not followed: the next sweep goes
-        // on.
+        // A cursor that stands still, or pages without end, are not followed: the next sweep begins
+        // anew.
         const bool goes_on = next != last_page_ && ++pages_ < most_pages;
         last_page_ = next;
         if (is_answered && !next.empty() && goes_on) return go_on_sweeping(next);

@@ -200,12 +200,11 @@ void Service::append(std::vector<Append> appends) {
         is_forced = is_forced || each.is_forced;
         records.push_back(std::move(each.record));
     }
-    log_->append(
-        std::move(entries),
-        is_forced ? wal::Urgency::forced : wal::Urgency::lazy,
-        [this, records = std::move(records)](wal::Written written) mutable {
-            logged(std::move(records), written);
-        });
+    log_->append(std::move(entries),
+                 is_forced ? wal::Urgency::forced : wal::Urgency::lazy,
+                 [this, records = std::move(records)](wal::Written written) mutable {
+                     logged(std::move(records), written);
+                 });
 }
 
 void Service::logged(std::vector<Record> records, wal::Written written) {
