@@ -8,10 +8,10 @@ namespace twophase::participants {
 
 /// `recorded` is what the books say, `calculated` what they should say by what stands behind them.
 struct Finding {
-    /// "balance", "frozen", "incoming", "hold_without_branch", "branch_without_hold", "stock",
-    /// "coupon_without_branch", "coupon_without_call", "coupon_without_template",
-    /// "branch_without_coupon", "in_doubt_index", "damaged"; against a coordinator's log "unknown",
-    /// "missing", "different", "doubled".
+    /// "balance", "frozen", "incoming", "branch_without_account", "stock",
+    /// "issued_without_coupon", "coupon_without_branch", "coupon_without_call",
+    /// "coupon_without_template", "branch_without_coupon", "in_doubt_index", "damaged"; against a
+    /// coordinator's log "unknown", "missing", "different", "doubled".
     std::string kind;
     std::string subject;     // an account's, template's, coupon's or branch's key
     std::string account_id;  // as the audit names it; of no account: the subject

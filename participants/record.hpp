@@ -29,6 +29,8 @@ public:
         const Number& value) {
         number(static_cast<std::uint64_t>(value));
     }
+    /// A field that earlier builds didn't write; only such ones may follow it.
+    void newer(const auto& value) { (*this)(value); }
     /// The whole value, with its checksum.
     std::string seal(std::string_view key) &&;
 
@@ -45,6 +47,10 @@ public:
     template <class Number>
     requires(std::is_integral_v<Number> || std::is_enum_v<Number>) void operator()(Number& value) {
         value = static_cast<Number>(number());
+    }
+    /// Leaves `value` as it is where the record ends before it.
+    void newer(auto& value) {
+        if (!rest_.empty()) (*this)(value);
     }
     /// All must have been read.
     void finish() const;

@@ -74,9 +74,11 @@ std::int64_t coupons_in(const std::string& results) {
 CouponBooks::CouponBooks(const TableOf& table_of)
     : templates_(table_of("templates")),
       coupons_(table_of("coupons")),
+      issued_(table_of("issued")),
       branches_(table_of("branches")),
       coordinators_(table_of("coordinators")),
-      operations_(table_of("operations")) {}
+      operations_(table_of("operations")),
+      stock_(table_of) {}
 
 std::vector<BooksWalk> CouponBooks::walks() const {
     return {
@@ -87,6 +89,10 @@ std::vector<BooksWalk> CouponBooks::walks() const {
         {"coupons",
          [this](const wal::Reader& reader, const std::string& after, const std::stop_token&) {
              return check_coupons(reader, after);
+         }},
+        {"issued",
+         [this](const wal::Reader& reader, const std::string& after, const std::stop_token&) {
+             return check_issued(reader, after);
          }},
         {"direct_coupons",
          [this](const wal::Reader& reader, const std::string&, const std::stop_token& stop) {
@@ -108,9 +114,10 @@ BooksPage CouponBooks::check_templates(const wal::Reader& reader,
                       counted.emplace(key, Counted{.counters = decode<Template>(key, value)});
                   });
     std::size_t rows = 0;
-    Rows(reader).scan(coupons_, "", "", [&](std::string_view key, std::string_view value) {
+    const Rows all(reader);
+    all.scan(coupons_, "", "", [&](std::string_view key, std::string_view value) {
         try {
-            const Coupon coupon = decode<Coupon>(key, value);
+            const Coupon coupon = stock_.coupon_in(all, key, value);
             const auto found = counted.find(coupon.template_id);
             if (found != counted.end())
                 ++(coupon.state == CouponState::issued ? found->second.issued
@@ -145,7 +152,25 @@ BooksPage CouponBooks::check_coupons(const wal::Reader& reader, const std::strin
         after,
         rows_in_page,
         [&](std::string_view key, std::string_view value, std::vector<Finding>& findings) {
-            check_coupon(rows, key, decode<Coupon>(key, value), forgotten, findings);
+            check_coupon(rows, key, stock_.coupon_in(rows, key, value), forgotten, findings);
+        });
+}
+
+BooksPage CouponBooks::check_issued(const wal::Reader& reader, const std::string& after) const {
+    const Rows rows(reader);
+    return walk_rows(
+        reader,
+        issued_,
+        "issued",
+        after,
+        rows_in_page,
+        [&](std::string_view key, std::string_view value, std::vector<Finding>& findings) {
+            const std::string code = Stock::code_in(key, value);
+            const auto row = rows.get(coupons_, code);
+            const auto coupon = row ? decode<Coupon>(code, *row) : Coupon{};
+            if (row && coupon.number == number_in(key)) return;
+            findings.push_back(coupon_finding(
+                "issued_without_coupon", code, coupon, "it counts as issued and isn't there"));
         });
 }
 
@@ -221,7 +246,7 @@ void CouponBooks::check_branch(const Rows& rows,
     const bool is_issued =
         branch.state == BranchState::committed || branch.state == BranchState::executed;
     if (!is_reserved && !is_issued) return;
-    const auto coupon = read<Coupon>(rows, coupons_, branch.note);
+    const auto coupon = stock_.find_coupon(rows, branch.note);
     const CouponState wanted = is_issued ? CouponState::issued : CouponState::reserved;
     if (coupon && coupon->state == wanted && branch_key(coupon->gid, coupon->branch_id) == key)
         return;

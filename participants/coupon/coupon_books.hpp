@@ -26,6 +26,7 @@ private:
                               const std::string& after,
                               const std::stop_token& stop) const;
     BooksPage check_coupons(const wal::Reader& reader, const std::string& after) const;
+    BooksPage check_issued(const wal::Reader& reader, const std::string& after) const;
     BooksPage check_direct(const wal::Reader& reader, const std::stop_token& stop) const;
     void check_coupon(const Rows& rows,
                       std::string_view code,
@@ -36,9 +37,11 @@ private:
 
     wal::Table templates_;
     wal::Table coupons_;
+    wal::Table issued_;
     wal::Table branches_;
     wal::Table coordinators_;
     wal::Table operations_;
+    Stock stock_;
 };
 
 }  // namespace twophase::participants::coupon

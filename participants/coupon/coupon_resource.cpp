@@ -80,7 +80,7 @@ struct Promised {
 };
 
 Promised find_promised(const Stock& stock, const wal::Unit& unit, const Work& work) {
-    auto coupon = stock.find_coupon(unit, work.note);
+    auto coupon = stock.find_coupon(Rows(unit), work.note);
     if (!coupon || coupon->gid != work.gid || coupon->branch_id != work.branch_id)
         throw DamagedRecord(branch_key(work.gid, work.branch_id));
     auto a_template = stock.find(unit, coupon->template_id);
@@ -126,7 +126,7 @@ Step CouponResource::take(wal::Unit& unit,
         return refuse(std::move(*refusal), std::move(change));
 
     std::string code = make_code_();
-    while (stock_.find_coupon(unit, code)) code = make_code_();
+    while (stock_.find_coupon(Rows(unit), code)) code = make_code_();
     Coupon coupon;
     coupon.state = state;
     coupon.template_id = request.template_id;

@@ -28,6 +28,18 @@ std::string user_key(std::string_view user_id, std::uint64_t number) {
     return prefix_of(user_id) + key_of(number);
 }
 
+/// When a coupon that was reserved first was issued, by its number.
+struct Issue {
+    std::string code;
+    std::int64_t at = 0;  // microseconds since 1970
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit& visit) {
+        visit(self.code);
+        visit(self.at);
+    }
+};
+
 /// A user's list holds codes; the key's number guards against a mix-up.
 struct Code {
     std::string code;
@@ -53,12 +65,13 @@ std::string state_of(const Template& a_template) {
 Stock::Stock(const TableOf& table_of)
     : templates_(table_of("templates")),
       coupons_(table_of("coupons")),
+      issued_(table_of("issued")),
       by_user_(table_of("coupons_by_user")),
       held_(table_of("held")),
       numbers_(table_of("numbers")) {}
 
 std::vector<std::string> Stock::tables() {
-    return {"templates", "coupons", "coupons_by_user", "held"};
+    return {"templates", "coupons", "issued", "coupons_by_user", "held"};
 }
 
 std::optional<Template> Stock::find(const wal::Unit& unit, std::string_view template_id) const {
@@ -78,8 +91,25 @@ void Stock::save(wal::Unit& unit, std::string_view template_id, const Template& 
     write(unit, templates_, template_id, a_template);
 }
 
-std::optional<Coupon> Stock::find_coupon(const wal::Unit& unit, std::string_view code) const {
-    return read<Coupon>(unit, coupons_, code);
+std::optional<Coupon> Stock::find_coupon(const Rows& rows, std::string_view code) const {
+    const auto value = rows.get(coupons_, code);
+    if (!value) return std::nullopt;
+    return coupon_in(rows, code, *value);
+}
+
+Coupon Stock::coupon_in(const Rows& rows, std::string_view code, std::string_view value) const {
+    Coupon coupon = decode<Coupon>(code, value);
+    if (coupon.state == CouponState::issued) return coupon;
+    const auto issue = read<Issue>(rows, issued_, key_of(coupon.number));
+    if (!issue) return coupon;
+    if (issue->code != code) throw DamagedRecord(code);
+    coupon.state = CouponState::issued;
+    coupon.issued_at = issue->at;
+    return coupon;
+}
+
+std::string Stock::code_in(std::string_view key, std::string_view value) {
+    return decode<Issue>(key, value).code;
 }
 
 std::int64_t Stock::held_by(const wal::Unit& unit,
@@ -107,15 +137,13 @@ void Stock::add(wal::Unit& unit,
 
 void Stock::issue(wal::Unit& unit,
                   const std::string& code,
-                  Coupon coupon,
+                  const Coupon& coupon,
                   Template& a_template,
                   const Moment& moment) const {
     assert(coupon.state == CouponState::reserved);
-    coupon.state = CouponState::issued;
-    coupon.issued_at = moment.microseconds;
     --a_template.reserved;
     ++a_template.issued;
-    write(unit, coupons_, code, coupon);
+    write(unit, issued_, key_of(coupon.number), Issue{.code = code, .at = moment.microseconds});
     save_changed(unit, coupon.template_id, a_template, moment);
 }
 
@@ -126,6 +154,7 @@ void Stock::remove(wal::Unit& unit,
                    const Moment& moment) const {
     --(coupon.state == CouponState::issued ? a_template.issued : a_template.reserved);
     unit.erase(coupons_, code);
+    if (coupon.state == CouponState::issued) unit.erase(issued_, key_of(coupon.number));
     unit.erase(by_user_, user_key(coupon.user_id, coupon.number));
     count(unit, coupon, -1);
     save_changed(unit, coupon.template_id, a_template, moment);
@@ -169,7 +198,7 @@ Stock::Page Stock::list(const wal::Reader& reader,
         }
         last = number_in(cursor.key());
         std::string code = decode<Code>(cursor.key(), cursor.value()).code;
-        auto coupon = read<Coupon>(reader, coupons_, code);
+        auto coupon = find_coupon(Rows(reader), code);
         if (!coupon) throw DamagedRecord(cursor.key());
         if (!state || coupon->state == *state)
             page.items.push_back({std::move(code), std::move(*coupon)});
@@ -183,7 +212,7 @@ std::vector<Stock::Listed> Stock::all(const wal::Reader& reader) const {
     wal::Cursor cursor = reader.cursor(coupons_);
     for (bool is_there = cursor.first(); is_there; is_there = cursor.next())
         coupons.push_back(
-            {std::string(cursor.key()), decode<Coupon>(cursor.key(), cursor.value())});
+            {std::string(cursor.key()), coupon_in(Rows(reader), cursor.key(), cursor.value())});
     return coupons;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "participants/resource.hpp"
+#include "participants/rows.hpp"
 #include "wal/environment.hpp"
 #include "wal/unit.hpp"
 
@@ -50,7 +51,9 @@ struct Template {
 enum class CouponState : std::uint8_t { reserved = 1, issued = 2 };
 const char* to_string(CouponState state);
 
-/// One coupon of one user, named by its code.
+/// One coupon of one user, named by its code. Its row is written once; that it was issued later
+/// stands in `issued` by its number, where the coupons of one batch lie side by side. (Codes are
+/// random: changing a hundred rows means writing a hundred pages.)
 struct Coupon {
     CouponState state = CouponState::reserved;
     std::string template_id;
@@ -84,7 +87,9 @@ public:
     std::optional<Template> find(const wal::Reader& reader, std::string_view template_id) const;
     void save(wal::Unit& unit, std::string_view template_id, const Template& a_template) const;
 
-    std::optional<Coupon> find_coupon(const wal::Unit& unit, std::string_view code) const;
+    std::optional<Coupon> find_coupon(const Rows& rows, std::string_view code) const;
+    /// The coupon in a row of `coupons`, as it is now.
+    Coupon coupon_in(const Rows& rows, std::string_view code, std::string_view value) const;
     /// How many of a template a user holds, reserved ones too.
     std::int64_t held_by(const wal::Unit& unit,
                          std::string_view template_id,
@@ -99,7 +104,7 @@ public:
     /// A reserved coupon becomes an issued one.
     void issue(wal::Unit& unit,
                const std::string& code,
-               Coupon coupon,
+               const Coupon& coupon,
                Template& a_template,
                const Moment& moment) const;
     /// Returns a coupon to the stock.
@@ -125,6 +130,8 @@ public:
               std::size_t limit) const;
     /// For checks: every coupon.
     std::vector<Listed> all(const wal::Reader& reader) const;
+    /// For checks: which coupon a row of `issued` is of.
+    static std::string code_in(std::string_view key, std::string_view value);
 
 private:
     void save_changed(wal::Unit& unit,
@@ -135,6 +142,7 @@ private:
 
     wal::Table templates_;
     wal::Table coupons_;
+    wal::Table issued_;
     wal::Table by_user_;
     wal::Table held_;
     wal::Table numbers_;

@@ -2,33 +2,10 @@
 
 #include "participants/record.hpp"
 
+#include <utility>
+
 namespace twophase::participants::credit {
-namespace {
-
-std::string prefix_of(const AccountName& name) { return account_key(name) + "/"; }
-
-std::string entry_key(const AccountName& name, std::uint64_t entry_id) {
-    return prefix_of(name) + participants::key_of(entry_id);
-}
-
-std::string hold_key(const AccountName& name, std::string_view branch) {
-    return prefix_of(name).append(branch);
-}
-
-}  // namespace
-
 std::string account_key(const AccountName& name) { return name.user_id + "/" + name.credit_type; }
-
-const char* to_string(EntryKind kind) {
-    switch (kind) {
-        case EntryKind::grant: return "grant";
-        case EntryKind::deduct: return "deduct";
-        case EntryKind::add: return "add";
-        case EntryKind::compensation: return "compensation";
-        case EntryKind::adjustment: return "adjustment";
-    }
-    return "";
-}
 
 std::string state_of(const Account& account) {
     return "{\"balance\":" + std::to_string(account.balance) +
@@ -36,12 +13,13 @@ std::string state_of(const Account& account) {
 }
 
 Accounts::Accounts(const TableOf& table_of)
-    : accounts_(table_of("accounts")),
-      entries_(table_of("entries")),
-      holds_(table_of("holds")),
-      numbers_(table_of("numbers")) {}
+    : accounts_(table_of("accounts")), numbers_(table_of("numbers")), ledger_(table_of) {}
 
-std::vector<std::string> Accounts::tables() { return {"accounts", "entries", "holds", "locks"}; }
+std::vector<std::string> Accounts::tables() {
+    std::vector<std::string> tables = Ledger::tables();
+    tables.insert(tables.end(), {"accounts", "locks"});
+    return tables;
+}
 
 std::optional<Account> Accounts::find(const wal::Unit& unit, const AccountName& name) const {
     return read<Account>(unit, accounts_, account_key(name));
@@ -68,8 +46,9 @@ std::uint64_t Accounts::post(wal::Unit& unit,
     entry.entry_id = next_number(unit, numbers_, "entry");
     entry.balance_after = account.balance;
     entry.created_at = moment.microseconds;
-    const std::string key = entry_key(name, entry.entry_id);
-    write(unit, entries_, key, entry);
+    entry.account = account_key(name);
+    entry.previous = std::exchange(account.last_entry, entry.entry_id);
+    ledger_.append(unit, entry);
     save_changed(unit, name, account, moment);
     return entry.entry_id;
 }
@@ -77,10 +56,8 @@ std::uint64_t Accounts::post(wal::Unit& unit,
 void Accounts::hold(wal::Unit& unit,
                     const AccountName& name,
                     Account& account,
-                    std::string_view branch,
                     const Hold& hold,
                     const Moment& moment) const {
-    write(unit, holds_, hold_key(name, branch), hold);
     if (hold.is_addition) {
         account.incoming += hold.amount;
         save(unit, name, account);
@@ -90,16 +67,8 @@ void Accounts::hold(wal::Unit& unit,
     }
 }
 
-Hold Accounts::release(wal::Unit& unit,
-                       const AccountName& name,
-                       Account& account,
-                       std::string_view branch) const {
-    const std::string key = hold_key(name, branch);
-    const auto hold = read<Hold>(unit, holds_, key);
-    if (!hold) throw DamagedRecord(key);
-    unit.erase(holds_, key);
-    (hold->is_addition ? account.incoming : account.frozen) -= hold->amount;
-    return *hold;
+void Accounts::release(Account& account, const Hold& hold) {
+    (hold.is_addition ? account.incoming : account.frozen) -= hold.amount;
 }
 
 void Accounts::save_changed(wal::Unit& unit,
@@ -120,32 +89,19 @@ void Accounts::save(wal::Unit& unit, const AccountName& name, const Account& acc
     write(unit, accounts_, account_key(name), account);
 }
 
-Accounts::EntryPage Accounts::entries(const wal::Reader& reader,
-                                      const AccountName& name,
-                                      std::optional<std::uint64_t> before,
-                                      std::size_t limit) const {
-    EntryPage page;
-    const std::string prefix = prefix_of(name);
-    wal::Cursor cursor = reader.cursor(entries_);
-    bool is_there = cursor.seek_before(before ? entry_key(name, *before) : end_of(prefix));
-    for (; is_there && cursor.key().starts_with(prefix); is_there = cursor.previous()) {
-        if (page.items.size() == limit) {
-            page.next = page.items.back().entry_id;
-            break;
-        }
-        page.items.push_back(decode<Entry>(cursor.key(), cursor.value()));
-    }
-    return page;
+Ledger::Page Accounts::entries(const wal::Reader& reader,
+                               const AccountName& name,
+                               std::optional<std::uint64_t> before,
+                               std::size_t limit) const {
+    const auto account = find(reader, name);
+    if (!account) return {};
+    return ledger_.list(reader, account_key(name), account->last_entry, before, limit);
 }
 
-std::vector<Hold> Accounts::holds(const wal::Reader& reader, const AccountName& name) const {
-    std::vector<Hold> holds;
-    const std::string prefix = prefix_of(name);
-    wal::Cursor cursor = reader.cursor(holds_);
-    for (bool is_there = cursor.seek(prefix); is_there && cursor.key().starts_with(prefix);
-         is_there = cursor.next())
-        holds.push_back(decode<Hold>(cursor.key(), cursor.value()));
-    return holds;
+Ledger::Sum Accounts::sum_of_entries(const Rows& rows,
+                                     std::string_view key,
+                                     const Account& account) const {
+    return ledger_.sum(rows, key, account.last_entry);
 }
 
 }  // namespace twophase::participants::credit

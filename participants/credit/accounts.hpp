@@ -1,6 +1,7 @@
-// Credit accounts: balances, holds and the entries that are the truth about them.
+// Credit accounts: balances, what is held of them, and the entries that are the truth about them.
 #pragma once
 
+#include "participants/credit/ledger.hpp"
 #include "participants/resource.hpp"
 #include "wal/environment.hpp"
 #include "wal/unit.hpp"
@@ -32,6 +33,7 @@ struct Account {
     std::uint64_t version = 1;    // raised by every change of balance or frozen
     std::int64_t created_at = 0;  // microseconds since 1970
     std::int64_t updated_at = 0;
+    std::uint64_t last_entry = 0;  // in the ledger; 0: none there
 
     std::int64_t available() const { return balance - frozen; }
     std::int64_t room() const { return most_balance - balance - incoming; }
@@ -45,53 +47,14 @@ struct Account {
         visit(self.version);
         visit(self.created_at);
         visit(self.updated_at);
+        visit.newer(self.last_entry);
     }
 };
 
-/// Stored as numbers: append only.
-enum class EntryKind : std::uint8_t { grant = 1, deduct, add, compensation, adjustment };
-const char* to_string(EntryKind kind);
-
-/// One change of a balance, never altered.
-struct Entry {
-    std::uint64_t entry_id = 0;
-    EntryKind kind = EntryKind::grant;
-    std::int64_t amount = 0;  // signed
-    std::int64_t balance_after = 0;
-    std::string gid;  // empty for a direct call
-    std::string branch_id;
-    std::string business_code;
-    std::string business_id;
-    std::string reason;                   // a grant's, or why it was compensated
-    std::uint64_t original_entry_id = 0;  // of a compensation
-    std::int64_t created_at = 0;          // microseconds since 1970
-
-    template <class Self, class Visit>
-    static void fields(Self& self, Visit& visit) {
-        visit(self.entry_id);
-        visit(self.kind);
-        visit(self.amount);
-        visit(self.balance_after);
-        visit(self.gid);
-        visit(self.branch_id);
-        visit(self.business_code);
-        visit(self.business_id);
-        visit(self.reason);
-        visit(self.original_entry_id);
-        visit(self.created_at);
-    }
-};
-
-/// A prepared branch's claim on an account.
+/// A prepared branch's claim on an account. Its branch tells it (claims.hpp); nothing else is kept.
 struct Hold {
     bool is_addition = false;
     std::int64_t amount = 0;
-
-    template <class Self, class Visit>
-    static void fields(Self& self, Visit& visit) {
-        visit(self.is_addition);
-        visit(self.amount);
-    }
 };
 
 /// The account tables. Every function works inside one unit; none checks the business rules.
@@ -116,14 +79,10 @@ public:
     void hold(wal::Unit& unit,
               const AccountName& name,
               Account& account,
-              std::string_view branch,
               const Hold& hold,
               const Moment& moment) const;
-    /// Ends the branch's hold, which must be there. Raises no version: what follows does.
-    Hold release(wal::Unit& unit,
-                 const AccountName& name,
-                 Account& account,
-                 std::string_view branch) const;
+    /// Ends a hold. Stores nothing and raises no version: what follows does.
+    static void release(Account& account, const Hold& hold);
     /// Stores the account as changed: version and updated_at.
     void save_changed(wal::Unit& unit,
                       const AccountName& name,
@@ -131,22 +90,20 @@ public:
                       const Moment& moment) const;
     void save(wal::Unit& unit, const AccountName& name, const Account& account) const;
 
-    struct EntryPage {
-        std::vector<Entry> items;  // newest first
-        std::optional<std::uint64_t> next;
-    };
-    EntryPage entries(const wal::Reader& reader,
-                      const AccountName& name,
-                      std::optional<std::uint64_t> before,
-                      std::size_t limit) const;
-    /// For checks: all holds of an account.
-    std::vector<Hold> holds(const wal::Reader& reader, const AccountName& name) const;
+    /// None of an account that isn't there.
+    Ledger::Page entries(const wal::Reader& reader,
+                         const AccountName& name,
+                         std::optional<std::uint64_t> before,
+                         std::size_t limit) const;
+    /// For checks: of all entries of `account`, whose key `key` is.
+    Ledger::Sum sum_of_entries(const Rows& rows,
+                               std::string_view key,
+                               const Account& account) const;
 
 private:
     wal::Table accounts_;
-    wal::Table entries_;
-    wal::Table holds_;
     wal::Table numbers_;
+    Ledger ledger_;
 };
 
 /// {"balance":…,"frozen_amount":…}, for the audit.

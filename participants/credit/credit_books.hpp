@@ -1,8 +1,9 @@
-// Credit's own checks: balances against entries, frozen against holds, holds against branches.
+// Credit's own checks: balances against entries, what is held against the prepared branches.
 #pragma once
 
 #include "participants/books.hpp"
 #include "participants/credit/accounts.hpp"
+#include "participants/credit/claims.hpp"
 
 namespace twophase::participants::credit {
 
@@ -23,18 +24,11 @@ public:
 
 private:
     BooksPage check_accounts(const wal::Reader& reader, const std::string& after) const;
-    BooksPage check_holds(const wal::Reader& reader, const std::string& after) const;
-    void check_account(const Rows& rows,
-                       std::string_view key,
-                       const Account& account,
-                       std::size_t& rows_read,
-                       std::vector<Finding>& findings) const;
+    BooksPage check_held(const wal::Reader& reader, const std::string& after) const;
 
-    wal::Table accounts_;
-    wal::Table entries_;
-    wal::Table holds_;
-    wal::Table branches_;
-    Accounts writing_;
+    wal::Table table_;  // of the accounts
+    Accounts accounts_;
+    Claims claims_;
 };
 
 }  // namespace twophase::participants::credit

@@ -2,6 +2,7 @@
 
 #include "http/json.hpp"
 #include "participants/branch.hpp"
+#include "participants/credit/claims.hpp"
 #include "participants/record.hpp"
 
 #include <charconv>
@@ -48,6 +49,10 @@ Request read_promised(const Work& work) {
     Request request = read_request(work);
     if (request.refusal) throw DamagedRecord(branch_key(work.gid, work.branch_id));
     return request;
+}
+
+Hold hold_of(const Request& request) {
+    return {.is_addition = request.is_addition, .amount = request.amount};
 }
 
 std::optional<Refusal> check(const Request& request, const std::optional<Account>& account) {
@@ -124,9 +129,8 @@ Claim claim_of(const Branch& branch, std::string_view key) {
     work.operation = branch.operation;
     work.payload = branch.payload;
     Request request = read_promised(work);
-    return {.is_addition = request.is_addition,
-            .name = std::move(request.name),
-            .amount = request.amount};
+    const Hold hold = hold_of(request);
+    return {.name = std::move(request.name), .hold = hold};
 }
 
 std::optional<Refusal> CreditResource::lock_objection(const wal::Unit& unit,
@@ -147,35 +151,28 @@ Step CreditResource::prepare(wal::Unit& unit, const Work& work, const Moment& mo
     auto refusal = lock_objection(unit, work, request.name, moment);
     if (!refusal) refusal = check(request, account);
     if (refusal) return refuse(std::move(*refusal), std::move(change));
-    accounts_.hold(unit,
-                   request.name,
-                   *account,
-                   branch_key(work.gid, work.branch_id),
-                   {.is_addition = request.is_addition, .amount = request.amount},
-                   moment);
+    accounts_.hold(unit, request.name, *account, hold_of(request), moment);
     change.after_state = state_of(*account);
     return {.refusal = {}, .result = "", .note = "", .change = std::move(change)};
 }
 
 Step CreditResource::commit(wal::Unit& unit, const Work& work, const Moment& moment) {
     const Request request = read_promised(work);
-    const std::string branch = branch_key(work.gid, work.branch_id);
     auto account = accounts_.find(unit, request.name);
-    if (!account) throw DamagedRecord(branch);
+    if (!account) throw DamagedRecord(branch_key(work.gid, work.branch_id));
     Change change = change_of(request, account);
-    accounts_.release(unit, request.name, *account, branch);
+    Accounts::release(*account, hold_of(request));
     return post(
         accounts_, unit, request, *account, first_entry(work, request), std::move(change), moment);
 }
 
 Step CreditResource::rollback(wal::Unit& unit, const Work& work, const Moment& moment) {
     const Request request = read_promised(work);
-    const std::string branch = branch_key(work.gid, work.branch_id);
     auto account = accounts_.find(unit, request.name);
-    if (!account) throw DamagedRecord(branch);
+    if (!account) throw DamagedRecord(branch_key(work.gid, work.branch_id));
     Change change = change_of(request, account);
-    const Hold hold = accounts_.release(unit, request.name, *account, branch);
-    if (hold.is_addition)
+    Accounts::release(*account, hold_of(request));
+    if (request.is_addition)
         accounts_.save(unit, request.name, *account);
     else
         accounts_.save_changed(unit, request.name, *account, moment);

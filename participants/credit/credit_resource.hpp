@@ -8,14 +8,6 @@
 
 namespace twophase::participants::credit {
 
-/// What a branch's payload asks for. Throws DamagedRecord where it can't be what was taken.
-struct Claim {
-    bool is_addition = false;
-    AccountName name;
-    std::int64_t amount = 0;
-};
-Claim claim_of(const Branch& branch, std::string_view key);
-
 /// `deduct_credits` and `add_credits` {user_id, credit_type, amount}.
 class CreditResource : public Resource {
 public:

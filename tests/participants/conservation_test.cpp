@@ -1,4 +1,5 @@
 // Random sequences of messages against a model small enough to be seen to be right.
+#include "participants/credit/claims.hpp"
 #include "tests/participants/credit_bench.hpp"
 
 #include <gtest/gtest.h>
@@ -105,8 +106,10 @@ Sums sums_of(CreditBench& bench, const std::string& user) {
     for (const auto& entry :
          accounts.entries(bench.store.batch(), {user, "points"}, {}, 1'000'000).items)
         sums.entries += entry.amount;
-    for (const auto& hold : accounts.holds(bench.store.batch(), {user, "points"}))
-        (hold.is_addition ? sums.incoming : sums.frozen) += hold.amount;
+    const credit::Claims claims(bench.store.table_of());
+    const credit::Held held = claims.by_account(Rows(bench.store.batch()))[user + "/points"];
+    sums.frozen = held.deductions;
+    sums.incoming = held.additions;
     return sums;
 }
 

@@ -159,6 +159,45 @@ TEST_F(CouponBooksTest, ABranchWithoutItsCouponIsTold) {
     EXPECT_EQ(reconcile(), Texts{"branch_without_coupon " + gid(1) + "/1 0 1"});
 }
 
+TEST_F(CouponBooksTest, AnIssuedCouponThatIsGoneIsTold) {
+    send(Verb::prepare, 1);
+    send(Verb::commit, 1);
+    EXPECT_EQ(reconcile(), Texts{});
+    erase("coupons", "CODE1");
+    plant([](Template& cup) { --cup.issued; });
+    EXPECT_EQ(
+        reconcile(),
+        (Texts{"issued_without_coupon CODE1 1 0", "branch_without_coupon " + gid(1) + "/1 0 1"}));
+}
+
+TEST_F(CouponBooksTest, ACommittedBranchWhoseCouponIsNotIssuedIsTold) {
+    send(Verb::prepare, 1);
+    send(Verb::commit, 1);
+    erase("issued", key_of(1));
+    const Texts found = reconcile();
+    EXPECT_EQ(found,
+              (Texts{"stock cup 1 0",
+                     "stock cup 0 1",
+                     "coupon_without_branch CODE1 1 0",
+                     "branch_without_coupon " + gid(1) + "/1 0 1"}));
+}
+
+/// An earlier build wrote the state into the coupon's own row.
+TEST_F(CouponBooksTest, ACouponThatAnEarlierBuildIssuedIsIssued) {
+    send(Verb::prepare, 1);
+    send(Verb::commit, 1);
+    const auto now = resource.stock().find_coupon(Rows(store.batch()), "CODE1");
+    ASSERT_TRUE(now);
+    EXPECT_EQ(now->state, CouponState::issued);
+    EXPECT_EQ(now->issued_at, moment.microseconds);
+    erase("issued", key_of(1));
+    store.in_unit([&](wal::Unit& unit) {
+        write(unit, table("coupons"), "CODE1", *now);
+        return 0;
+    });
+    EXPECT_EQ(reconcile(), Texts{});
+}
+
 TEST_F(CouponBooksTest, HealthyBooksUnderTrafficRaiseNothing) {
     plant([](Template& cup) { cup.stock = 100'000; });
     for (int i = 1; i <= 1'200; ++i) send(i % 2 == 0 ? Verb::prepare : Verb::execute, i);

@@ -132,26 +132,40 @@ TEST_F(CreditBooksTest, RoomThatIsKeptForNobodyIsTold) {
     EXPECT_EQ(short_texts(reconcile()), Texts{"incoming ann/points 7 0"});
 }
 
-TEST_F(CreditBooksTest, AHoldWithoutABranchIsTold) {
+TEST_F(CreditBooksTest, WhatIsHeldForNoBranchIsTold) {
     bench.send(Verb::prepare, gid(1));
     erase("branches", gid(1) + "/1");
     erase("in_doubt", gid(1) + "/1");
-    EXPECT_EQ(short_texts(reconcile()),
-              Texts{"hold_without_branch ann/points/" + gid(1) + "/1 30 0"});
+    EXPECT_EQ(short_texts(reconcile()), Texts{"frozen ann/points 30 0"});
 }
 
-TEST_F(CreditBooksTest, APreparedBranchWithoutItsHoldIsTold) {
+TEST_F(CreditBooksTest, APreparedBranchThatHoldsNothingIsTold) {
     bench.send(Verb::prepare, gid(1));
-    erase("holds", "ann/points/" + gid(1) + "/1");
     plant([](Account& account) { account.frozen = 0; });
-    EXPECT_EQ(short_texts(reconcile()),
-              Texts{"branch_without_hold ann/points/" + gid(1) + "/1 0 30"});
+    EXPECT_EQ(short_texts(reconcile()), Texts{"frozen ann/points 0 30"});
+}
+
+TEST_F(CreditBooksTest, APreparedBranchOfNoAccountIsTold) {
+    bench.send(Verb::prepare, gid(1));
+    erase("accounts", "ann/points");
+    EXPECT_EQ(short_texts(reconcile()), Texts{"branch_without_account " + gid(1) + "/1 0 30"});
+}
+
+TEST_F(CreditBooksTest, AnEntryThatIsGoneIsTold) {
+    bench.send(Verb::prepare, gid(1));
+    bench.send(Verb::commit, gid(1));
+    bench.send(Verb::prepare, gid(2));
+    bench.send(Verb::commit, gid(2));
+    EXPECT_EQ(short_texts(reconcile()), Texts{});
+    erase("ledger", key_of(2));
+    EXPECT_EQ(short_texts(reconcile()), Texts{"damaged accounts 616e6e2f706f696e7473 0 0"});
 }
 
 TEST_F(CreditBooksTest, APreparedBranchThatNobodyAsksAboutIsTold) {
     bench.send(Verb::prepare, gid(1));
     erase("in_doubt", gid(1) + "/1");
-    EXPECT_EQ(short_texts(reconcile()), Texts{"in_doubt_index " + gid(1) + "/1 0 1"});
+    EXPECT_EQ(short_texts(reconcile()),
+              (Texts{"frozen ann/points 30 0", "in_doubt_index " + gid(1) + "/1 0 1"}));
 }
 
 TEST_F(CreditBooksTest, AnEndedBranchThatCountsAsInDoubtIsTold) {

@@ -1,4 +1,4 @@
-// A store that was made before there were locks and operations.
+// A store that was made before there were locks, operations and a ledger.
 #include "participants/credit/credit.hpp"
 #include "participants/record.hpp"
 #include "tests/participants/bench.hpp"
@@ -25,12 +25,65 @@ struct EarlierCall {
     }
 };
 
+constexpr std::uint64_t earlier_entries = 4;
+
+/// An account then, and one of its entries, which lay beside those of the same account.
+struct EarlierAccount {
+    std::uint64_t account_id = 0;
+    std::int64_t balance = 0;
+    std::int64_t frozen = 0;
+    std::int64_t incoming = 0;
+    std::uint64_t version = 1;
+    std::int64_t created_at = 0;
+    std::int64_t updated_at = 0;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit& visit) {
+        visit(self.account_id);
+        visit(self.balance);
+        visit(self.frozen);
+        visit(self.incoming);
+        visit(self.version);
+        visit(self.created_at);
+        visit(self.updated_at);
+    }
+};
+
+struct EarlierEntry {
+    std::uint64_t entry_id = 0;
+    credit::EntryKind kind = credit::EntryKind::grant;
+    std::int64_t amount = 0;
+    std::int64_t balance_after = 0;
+    std::string texts[5];
+    std::uint64_t original_entry_id = 0;
+    std::int64_t created_at = 0;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit& visit) {
+        visit(self.entry_id);
+        visit(self.kind);
+        visit(self.amount);
+        visit(self.balance_after);
+        for (auto& text : self.texts) visit(text);
+        visit(self.original_entry_id);
+        visit(self.created_at);
+    }
+};
+
+void write_entry(wal::Unit& unit, wal::Store& store, std::uint64_t id) {
+    EarlierEntry entry;
+    entry.entry_id = next_number(unit, store.table("numbers"), "entry");
+    EXPECT_EQ(entry.entry_id, id);
+    entry.amount = 100 / static_cast<std::int64_t>(earlier_entries);
+    write(unit, store.table("entries"), "ann/points/" + key_of(id), entry);
+}
+
 void make_earlier_store(const std::filesystem::path& directory) {
     wal::StoreOptions options;
     options.directory = directory;
     options.kind = options.id = "credit";
     options.tables = branch_tables();
-    for (const char* table : {"accounts", "entries", "holds", "direct_calls"})
+    for (const char* table : {"accounts", "ledger", "entries", "holds", "direct_calls"})
         options.tables.emplace_back(table);
     options.map_bytes = std::size_t{1} << 26;
     options.any_filesystem = true;
@@ -40,10 +93,12 @@ void make_earlier_store(const std::filesystem::path& directory) {
     store.submit({.work =
                       [&](wal::Unit& unit) {
                           const credit::AccountName ann{"ann", "points"};
-                          credit::Account account = accounts.create(unit, ann, {});
-                          credit::Entry entry;
-                          entry.amount = 100;
-                          accounts.post(unit, ann, account, entry, {});
+                          accounts.create(unit, ann, {});
+                          EarlierAccount account{
+                              .account_id = 1, .balance = 100, .version = earlier_entries + 1};
+                          write(unit, store.table("accounts"), "ann/points", account);
+                          for (std::uint64_t id = 1; id <= earlier_entries; ++id)
+                              write_entry(unit, store, id);
                           const std::string key(
                               "grant\0welcome\0"
                               "1",
@@ -72,6 +127,48 @@ TEST(EarlierStoreTest, OpensWithWhatItKnew) {
     EXPECT_EQ(again.body.at("transaction_id"), "1");
     EXPECT_EQ(post(at, account + "/lock", {{"lease_ms", 60'000}}).body.at("lock_token"), 1);
     EXPECT_EQ(post(at, account + "/deduct", grant).status, 423U);
+}
+
+/// Pages of two, to the end; and one that begins at a number which is nobody's.
+TEST(EarlierStoreTest, ListsItsEntriesAfterTheNewerOnes) {
+    const testing::TemporaryDirectory directory;
+    make_earlier_store(directory.path() / "store");
+    const testing::RunningParticipant participant(
+        std::make_unique<credit::CreditKind>(), credit::defaults(), directory.path());
+    const http::Endpoint& at = participant.endpoint();
+    const std::string account = "/v1/accounts/ann/points";
+    EXPECT_EQ(post(at, "/v1/accounts", {{"user_id", "bob"}, {"credit_type", "points"}}).status,
+              201U);
+    for (int i = 0; i < 3; ++i) {  // 5, 7 and 9: Bob has the ones between
+        const Json grant{
+            {"amount", 10}, {"business_code", "new"}, {"business_id", std::to_string(i)}};
+        EXPECT_EQ(post(at, account + "/grant", grant).status, 200U);
+        const Json his{{"amount", 1}, {"business_code", "his"}, {"business_id", std::to_string(i)}};
+        EXPECT_EQ(post(at, "/v1/accounts/bob/points/grant", his).status, 200U);
+    }
+    const auto ids = [&](const std::string& query) {
+        std::vector<std::string> listed;
+        std::string next = query;
+        do {
+            const auto page = testing::get(at, account + "/entries?limit=2" + next);
+            EXPECT_EQ(page.status, 200U);
+            for (const Json& item : page.body.at("items")) listed.push_back(item.at("entry_id"));
+            next = page.body.at("next").is_null()
+                       ? ""
+                       : "&before=" + page.body.at("next").get<std::string>();
+        } while (!next.empty());
+        return listed;
+    };
+    using Ids = std::vector<std::string>;
+    EXPECT_EQ(ids(""), (Ids{"9", "7", "5", "4", "3", "2", "1"}));
+    EXPECT_EQ(ids("&before=8"), (Ids{"7", "5", "4", "3", "2", "1"}));
+    EXPECT_EQ(ids("&before=99"), (Ids{"9", "7", "5", "4", "3", "2", "1"}));
+    EXPECT_EQ(ids("&before=5"), (Ids{"4", "3", "2", "1"}));
+    EXPECT_EQ(ids("&before=3"), (Ids{"2", "1"}));
+    EXPECT_EQ(ids("&before=1"), Ids{});
+    const auto report = post(at, "/v1/reconciliation", Json::object());
+    EXPECT_EQ(report.body.at("checked").at("accounts"), 2) << report.body;
+    EXPECT_EQ(report.body.at("found"), 0) << report.body;
 }
 
 }  // namespace

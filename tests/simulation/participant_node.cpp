@@ -1,6 +1,7 @@
 #include "tests/simulation/participant_node.hpp"
 
 #include "participants/contract_routes.hpp"
+#include "participants/credit/claims.hpp"
 #include "participants/record.hpp"
 
 #include <algorithm>
@@ -190,6 +191,8 @@ void CreditNode::found(wal::Unit& unit, const Moment& moment) {
 
 std::string CreditNode::fault_in_books() {
     const wal::Snapshot reader = store()->snapshot();
+    const TableOf table_of = [this](std::string_view table) { return store()->table(table); };
+    auto claimed = credit::Claims(table_of).by_account(Rows(reader));
     for (int user = 0; user < world.plan.users; ++user) {
         const credit::AccountName account_name{"u" + std::to_string(user), "points"};
         const credit::Account account = resource_->accounts().find(reader, account_name).value();
@@ -197,9 +200,7 @@ std::string CreditNode::fault_in_books() {
         for (const auto& entry :
              resource_->accounts().entries(reader, account_name, {}, 1'000'000).items)
             entries += entry.amount;
-        std::int64_t held = 0;
-        for (const credit::Hold& hold : resource_->accounts().holds(reader, account_name))
-            held += hold.amount;
+        const std::int64_t held = claimed[credit::account_key(account_name)].deductions;
         if (account.balance != entries) return "a balance is not the sum of its entries";
         if (account.frozen != held) return "what is frozen is not the sum of the holds";
         if (account.balance < account.frozen) return "more is frozen than there is";
