@@ -1,6 +1,7 @@
 #include "coordinator/export.hpp"
 
 #include "coordinator/protocol/gid.hpp"
+#include "coordinator/record_json.hpp"
 #include "http/json.hpp"
 
 namespace twophase::coordinator {
@@ -26,7 +27,8 @@ std::string export_line(const wal::StoredTransaction& stored) {
         {"gid", to_text(stored.gid)}, {"finished", stored.is_finished}, {"records", Json::array()}};
     if (!stored.damage.empty()) json["damage"] = stored.damage;
     for (const wal::StoredRecord& record : stored.records) {
-        Json payload = Json::parse(record.payload, nullptr, false);
+        const auto stamped = decode(stored.gid, record.payload);
+        Json payload = stamped ? Json::parse(json_of(*stamped), nullptr, false) : Json();
         if (!payload.is_object()) payload = Json{{"unreadable", to_hex(record.payload)}};
         payload["n"] = record.n;
         json["records"].push_back(std::move(payload));

@@ -82,8 +82,9 @@ std::string error_of(const View& view, const Json& steps) {
 
 Json operation_json(const View& view) {
     Json steps = Json::array();
-    for (std::size_t i = 0; i < view.branches.size(); ++i)
-        steps.push_back(step_json(view.branches[i], view.started->branches[i]));
+    const Json branches = Json::parse(view.branches_text);
+    for (std::size_t i = 0; i < branches.size(); ++i)
+        steps.push_back(step_json(branches[i], view.started->branches[i]));
     Json json{{"operation_id", to_text(view.gid)},
               {"type", view.started != nullptr ? view.started->key.code : ""},
               {"mode", view.started != nullptr ? to_text(view.started->mode) : ""},

@@ -1,283 +1,251 @@
 #include "coordinator/record_codec.hpp"
 
-#include "http/json.hpp"
-#include "http/json_text.hpp"
+#include "coordinator/record_json.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <concepts>
 #include <limits>
-#include <openssl/sha.h>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 
 namespace twophase::coordinator {
 namespace {
 
-using http::Json;
-using http::ObjectText;
+// Earlier builds wrote JSON objects, which begin with a brace.
+constexpr char version = 1;
 
-/// JSON text that we wrote ourselves; empty text is null.
-std::string_view or_null(std::string_view text) {
-    return text.empty() ? std::string_view("null") : text;
+template <class Type, class Wanted>
+concept Is = std::same_as<std::remove_const_t<Type>, Wanted>;
+
+// Each record's fields in the order in which they are stored, for both directions. Stored, so never
+// to be changed: what differs is another version.
+template <class Visit>
+void fields(Visit& visit, Is<BusinessKey> auto& key) {
+    visit(key.code, key.id, key.attempt);
 }
-std::string text_of(const Json& value) { return value.is_null() ? std::string() : value.dump(); }
+template <class Visit>
+void fields(Visit& visit, Is<Origin> auto& origin) {
+    visit(origin.ip, origin.request_id, origin.actor);
+}
+template <class Visit>
+void fields(Visit& visit, Is<BranchRequest> auto& branch) {
+    visit(branch.branch_id,
+          branch.participant,
+          branch.operation,
+          branch.payload,
+          branch.after,
+          branch.max_retries,
+          branch.retry_delay_milliseconds);
+}
+template <class Visit>
+void fields(Visit& visit, Is<Why> auto& why) {
+    visit(why.code, why.message, why.branch);
+}
+template <class Visit>
+void fields(Visit& visit, Is<BranchVote> auto& vote) {
+    visit(vote.vote, vote.prepare_id, vote.result, vote.code, vote.message);
+}
+template <class Visit>
+void fields(Visit& visit, Is<Started> auto& r) {
+    visit(
+        r.mode, r.key, r.fingerprint, r.branches, r.origin, r.traceparent, r.timeout_milliseconds);
+}
+template <class Visit>
+void fields(Visit& visit, Is<StepDone> auto& r) {
+    visit(r.branch, r.result);
+}
+template <class Visit>
+void fields(Visit& visit, Is<Decided> auto& r) {
+    visit(r.decision, r.why, r.votes);
+}
+template <class Visit>
+void fields(Visit& visit, Is<BranchDone> auto& r) {
+    visit(r.branch, r.how, r.result);
+}
+template <class Visit>
+void fields(Visit& visit, Is<DeliveryFailed> auto& r) {
+    visit(r.branch, r.attempts, r.code, r.message);
+}
+template <class Visit>
+void fields(Visit& visit, Is<Resolved> auto& r) {
+    visit(r.branch, r.how, r.who, r.reason);
+}
+template <class Visit>
+void fields(Visit& visit, Is<Finished> auto& r) {
+    visit(r.is_heuristic);
+}
 
-/// An array, `append_one` appending each item.
-template <class Items, class AppendOne>
-void append_all(std::string& to, const Items& items, const AppendOne& append_one) {
-    to += '[';
-    bool is_first = true;
-    for (const auto& item : items) {
-        if (!std::exchange(is_first, false)) to += ',';
-        append_one(item);
+constexpr Mode last(Mode) { return Mode::eventual; }
+constexpr Vote last(Vote) { return Vote::unasked; }
+constexpr Decision last(Decision) { return Decision::rollback; }
+constexpr How last(How) { return How::by_hand; }
+
+class Encoder {
+public:
+    explicit Encoder(std::string& to) : to_(to) {}
+
+    template <class... Values>
+    void operator()(const Values&... values) {
+        (put(values), ...);
     }
-    to += ']';
-}
 
-template <class Enum>
-Enum need(std::optional<Enum> value) {
-    if (!value) throw std::runtime_error("a word that this version does not know");
-    return *value;
-}
-
-/// An integer that its field can hold: the library would cut one that is too long, and convert a
-/// real number, which is undefined when it does not fit.
-template <std::integral Number>
-Number integer(const Json& value) {
-    const auto exact = http::exact_integer(value);
-    if (!exact || !std::in_range<Number>(*exact))
-        throw std::runtime_error("a number that its field can't hold: " + value.dump());
-    return static_cast<Number>(*exact);
-}
-
-Fingerprint fingerprint_from(const std::string& hex) {
-    Fingerprint fingerprint{};
-    if (hex.size() != 2 * fingerprint.size()) throw std::runtime_error("a fingerprint cut short");
-    for (std::size_t i = 0; i < fingerprint.size(); ++i)
-        std::from_chars(hex.data() + 2 * i, hex.data() + 2 * i + 2, fingerprint.at(i), 16);
-    if (to_hex(fingerprint) != hex) throw std::runtime_error("a fingerprint that is no hex");
-    return fingerprint;
-}
-
-// Members in alphabetical order: fingerprints are made of this text, and those in the log must stay
-// what they are.
-void append(std::string& to, const BranchRequest& branch) {
-    ObjectText object(to);
-    if (!branch.after.empty()) {
-        object.begin("after");
-        append_all(to, branch.after, [&](const std::string& id) { http::append_quoted(to, id); });
+private:
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    void put(std::uint64_t number) {
+        for (; number >= 0x80; number >>= 7) to_.push_back(static_cast<char>(number | 0x80));
+        to_.push_back(static_cast<char>(number));
     }
-    object.text("branch_id", branch.branch_id);
-    if (branch.max_retries) object.number("max_retries", *branch.max_retries);
-    object.text("operation", branch.operation);
-    object.text("participant", branch.participant);
-    object.raw("payload", or_null(branch.payload));
-    if (branch.retry_delay_milliseconds)
-        object.number("retry_delay_ms", *branch.retry_delay_milliseconds);
-    object.close();
-}
-
-BranchRequest branch_from(const Json& json) {
-    BranchRequest branch{.branch_id = json.at("branch_id"),
-                         .participant = json.at("participant"),
-                         .operation = json.at("operation"),
-                         .payload = json.at("payload").dump()};
-    if (json.contains("after")) branch.after = json["after"].get<std::vector<std::string>>();
-    if (json.contains("max_retries"))
-        branch.max_retries = integer<std::uint32_t>(json["max_retries"]);
-    if (json.contains("retry_delay_ms"))
-        branch.retry_delay_milliseconds = integer<std::uint64_t>(json["retry_delay_ms"]);
-    return branch;
-}
-
-void append(std::string& to, const BranchVote& vote) {
-    ObjectText object(to);
-    if (!vote.code.empty()) object.text("code", vote.code);
-    if (!vote.message.empty()) object.text("message", vote.message);
-    if (!vote.prepare_id.empty()) object.text("prepare_id", vote.prepare_id);
-    if (!vote.result.empty()) object.raw("result", vote.result);
-    object.text("vote", to_text(vote.vote));
-    object.close();
-}
-
-BranchVote vote_from(const Json& json) {
-    return {.vote = need(parse_vote(json.at("vote").get<std::string>())),
-            .prepare_id = json.value("prepare_id", ""),
-            .result = json.contains("result") ? text_of(json["result"]) : "",
-            .code = json.value("code", ""),
-            .message = json.value("message", "")};
-}
-
-void append(std::string& to, const Origin& origin) {
-    ObjectText object(to);
-    object.text("actor", origin.actor);
-    object.text("ip", origin.ip);
-    object.text("request_id", origin.request_id);
-    object.close();
-}
-
-void append(std::string& to, const Why& why) {
-    ObjectText object(to);
-    if (why.branch) object.number("branch", *why.branch);
-    object.text("code", why.code);
-    if (!why.message.empty()) object.text("message", why.message);
-    object.close();
-}
-
-/// Appends a record's own members.
-struct AppendMembers {
-    std::string& to;
-    ObjectText& object;
-
-    void operator()(const Started& r) const {
-        object.number("attempt", r.key.attempt);
-        object.begin("branches");
-        append_all(to, r.branches, [this](const BranchRequest& branch) { append(to, branch); });
-        object.text("business_code", r.key.code);
-        object.text("business_id", r.key.id);
-        object.text("fingerprint", to_hex(r.fingerprint));
-        object.text("mode", to_text(r.mode));
-        object.begin("origin");
-        append(to, r.origin);
-        if (r.timeout_milliseconds) object.number("timeout_ms", *r.timeout_milliseconds);
-        if (!r.traceparent.empty()) object.text("traceparent", r.traceparent);
+    void put(std::uint32_t number) { put(std::uint64_t{number}); }
+    void put(bool value) { to_.push_back(value ? 1 : 0); }
+    void put(const std::string& text) {
+        put(std::uint64_t{text.size()});
+        to_ += text;
     }
-    void operator()(const StepDone& r) const {
-        object.number("branch", r.branch);
-        object.raw("result", or_null(r.result));
+    void put(const Fingerprint& fingerprint) { to_.append(fingerprint.begin(), fingerprint.end()); }
+    template <class Enum>
+    requires std::is_enum_v<Enum>
+    void put(Enum value) { to_.push_back(static_cast<char>(value)); }
+    template <class Value>
+    void put(const std::optional<Value>& value) {
+        put(value.has_value());
+        if (value) put(*value);
     }
-    void operator()(const Decided& r) const {
-        object.text("decision", to_text(r.decision));
-        object.begin("votes");
-        append_all(to, r.votes, [this](const BranchVote& vote) { append(to, vote); });
-        object.begin("why");
-        append(to, r.why);
+    template <class Item>
+    void put(const std::vector<Item>& items) {
+        put(std::uint64_t{items.size()});
+        for (const Item& item : items) put(item);
     }
-    void operator()(const BranchDone& r) const {
-        object.number("branch", r.branch);
-        object.text("how", to_text(r.how));
-        if (!r.result.empty()) object.raw("result", r.result);
-    }
-    void operator()(const DeliveryFailed& r) const {
-        object.number("attempts", r.attempts);
-        object.number("branch", r.branch);
-        object.text("code", r.code);
-        object.text("message", r.message);
-    }
-    void operator()(const Resolved& r) const {
-        if (r.branch) object.number("branch", *r.branch);
-        object.text("how", r.how);
-        object.text("reason", r.reason);
-        object.text("who", r.who);
-    }
-    void operator()(const Finished& r) const {
-        if (r.is_heuristic) object.raw("heuristic", "true");
-    }
+    template <class Group>
+    requires std::is_class_v<Group>
+    void put(const Group& group) { fields(*this, group); }
+
+    std::string& to_;
 };
 
-Started started_from(const Gid& gid, const Json& json) {
-    Started r{.gid = gid, .mode = need(parse_mode(json.at("mode").get<std::string>()))};
-    r.key = {.code = json.at("business_code"),
-             .id = json.at("business_id"),
-             .attempt = integer<std::uint32_t>(json.at("attempt"))};
-    r.fingerprint = fingerprint_from(json.at("fingerprint"));
-    for (const Json& branch : json.at("branches")) r.branches.push_back(branch_from(branch));
-    const Json& origin = json.at("origin");
-    r.origin = {
-        .ip = origin.at("ip"), .request_id = origin.at("request_id"), .actor = origin.at("actor")};
-    r.traceparent = json.value("traceparent", "");
-    if (json.contains("timeout_ms"))
-        r.timeout_milliseconds = integer<std::uint64_t>(json["timeout_ms"]);
-    return r;
-}
+/// Throws std::runtime_error where the bytes can't be what an Encoder wrote.
+class Decoder {
+public:
+    explicit Decoder(std::string_view from) : rest_(from) {}
 
-Decided decided_from(const Gid& gid, const Json& json) {
-    Decided r{.gid = gid, .decision = need(parse_decision(json.at("decision").get<std::string>()))};
-    const Json& why = json.at("why");
-    r.why = {.code = why.at("code"), .message = why.value("message", ""), .branch = {}};
-    if (why.contains("branch")) r.why.branch = integer<BranchIndex>(why["branch"]);
-    for (const Json& vote : json.at("votes")) r.votes.push_back(vote_from(vote));
-    return r;
-}
-
-Record record_from(const Gid& gid, const Json& json) {
-    const std::string type = json.at("type");
-    const auto branch = [&] { return integer<BranchIndex>(json.at("branch")); };
-    const auto result = [&] { return json.contains("result") ? text_of(json["result"]) : ""; };
-    if (type == "started") return started_from(gid, json);
-    if (type == "decided") return decided_from(gid, json);
-    if (type == "step_done") return StepDone{gid, branch(), result()};
-    if (type == "branch_done")
-        return BranchDone{
-            gid, branch(), need(parse_how(json.at("how").get<std::string>())), result()};
-    if (type == "delivery_failed")
-        return DeliveryFailed{gid,
-                              branch(),
-                              integer<std::uint32_t>(json.at("attempts")),
-                              json.at("code"),
-                              json.at("message")};
-    if (type == "resolved") {
-        Resolved r{gid, {}, json.at("how"), json.at("who"), json.at("reason")};
-        if (json.contains("branch")) r.branch = branch();
-        return r;
+    template <class... Values>
+    void operator()(Values&... values) {
+        (take(values), ...);
     }
-    if (type == "finished") return Finished{gid, json.value("heuristic", false)};
-    throw std::runtime_error("a record of type '" + type + "'");
+    std::uint8_t byte() { return static_cast<std::uint8_t>(bytes(1).front()); }
+    bool is_at_end() const { return rest_.empty(); }
+
+private:
+    std::string_view bytes(std::uint64_t count) {
+        if (count > rest_.size()) throw std::runtime_error("it is cut short");
+        const std::string_view taken = rest_.substr(0, count);
+        rest_.remove_prefix(count);
+        return taken;
+    }
+    void take(std::uint64_t& number) {
+        number = 0;
+        for (unsigned shift = 0;; shift += 7) {
+            const std::uint64_t bits = byte();
+            if (shift == 63 && bits > 1) throw std::runtime_error("a number above 64 bits");
+            number |= (bits & 0x7f) << shift;
+            if (bits < 0x80) return;
+        }
+    }
+    void take(std::uint32_t& number) {
+        std::uint64_t wide = 0;
+        take(wide);
+        if (!std::in_range<std::uint32_t>(wide))
+            throw std::runtime_error("a number that its field can't hold");
+        number = static_cast<std::uint32_t>(wide);
+    }
+    void take(bool& value) {
+        const std::uint8_t stored = byte();
+        if (stored > 1) throw std::runtime_error("neither yes nor no");
+        value = stored == 1;
+    }
+    void take(std::string& text) {
+        std::uint64_t size = 0;
+        take(size);
+        text = bytes(size);
+    }
+    void take(Fingerprint& fingerprint) {
+        std::ranges::copy(bytes(fingerprint.size()), fingerprint.begin());
+    }
+    template <class Enum>
+    requires std::is_enum_v<Enum>
+    void take(Enum& value) {
+        const std::uint8_t stored = byte();
+        if (stored > static_cast<unsigned>(last(value)))
+            throw std::runtime_error("a word that this version does not know");
+        value = static_cast<Enum>(stored);
+    }
+    template <class Value>
+    void take(std::optional<Value>& value) {
+        bool is_there = false;
+        take(is_there);
+        if (is_there) take(value.emplace());
+    }
+    template <class Item>
+    void take(std::vector<Item>& items) {
+        std::uint64_t count = 0;
+        take(count);
+        // Room is made as the items come: the count may be anything.
+        for (; count > 0; --count) take(items.emplace_back());
+    }
+    template <class Group>
+    requires std::is_class_v<Group>
+    void take(Group& group) { fields(*this, group); }
+
+    std::string_view rest_;
+};
+
+template <std::size_t index = 0>
+Record empty_record(std::size_t wanted) {
+    if constexpr (index < std::variant_size_v<Record>)
+        return wanted == index ? Record(std::in_place_index<index>)
+                               : empty_record<index + 1>(wanted);
+    else
+        throw std::runtime_error("a record of type " + std::to_string(wanted));
+}
+
+Stamped record_in(const Gid& gid, std::string_view payload) {
+    Decoder decoder(payload);
+    const char stored_version = static_cast<char>(decoder.byte());
+    if (stored_version != version) throw std::runtime_error("it is of a later version");
+    Stamped stamped{empty_record(decoder.byte())};
+    std::uint64_t at = 0;
+    decoder(at);
+    stamped.at_microseconds = static_cast<std::int64_t>(at);
+    std::visit(
+        [&](auto& record) {
+            record.gid = gid;
+            fields(decoder, record);
+        },
+        stamped.record);
+    if (!decoder.is_at_end()) throw std::runtime_error("something follows its last field");
+    return stamped;
 }
 
 }  // namespace
 
 std::string encode(const Record& record, std::int64_t at_microseconds) {
-    std::string text;
-    ObjectText object(text);
-    object.number("at", at_microseconds);
-    std::visit(AppendMembers{text, object}, record);
-    object.text("type", name_of(record));
-    object.close();
-    return text;
+    constexpr std::size_t usual_bytes = 320;
+    std::string payload;
+    payload.reserve(usual_bytes);
+    payload.push_back(version);
+    payload.push_back(static_cast<char>(record.index()));
+    Encoder encoder(payload);
+    encoder(static_cast<std::uint64_t>(at_microseconds));
+    std::visit([&](const auto& each) { fields(encoder, each); }, record);
+    return payload;
 }
-
-namespace {
-
-/// Records were checked before they were written: the slow parser is for what was not, and says
-/// what is wrong with it.
-Json tree_of(std::string_view payload) {
-    auto parsed = http::parse_json(
-        payload, {.depth = 64, .members = std::numeric_limits<std::size_t>::max()});
-    return parsed ? std::move(*parsed) : Json::parse(payload);
-}
-
-}  // namespace
 
 boost::system::result<Stamped, std::string> decode(const Gid& gid, std::string_view payload) {
     try {
-        const Json json = tree_of(payload);
-        return Stamped{record_from(gid, json), integer<std::int64_t>(json.at("at"))};
+        return payload.starts_with('{') ? record_in_json(gid, payload) : record_in(gid, payload);
     } catch (const std::exception& e) {
         return "a record that can't be read: " + std::string(e.what());
     }
-}
-
-std::string to_hex(const Fingerprint& fingerprint) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string hex;
-    for (const std::uint8_t byte : fingerprint) {
-        hex += digits[byte >> 4];
-        hex += digits[byte & 15];
-    }
-    return hex;
-}
-
-Fingerprint fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches) {
-    std::string text;
-    ObjectText object(text);
-    object.begin("branches");
-    append_all(text, branches, [&](const BranchRequest& branch) { append(text, branch); });
-    object.text("mode", to_text(mode));
-    object.close();
-    Fingerprint fingerprint{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), fingerprint.data());
-    return fingerprint;
 }
 
 }  // namespace twophase::coordinator

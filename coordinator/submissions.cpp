@@ -1,7 +1,7 @@
 #include "coordinator/submissions.hpp"
 
 #include "coordinator/plan.hpp"
-#include "coordinator/record_codec.hpp"
+#include "coordinator/record_json.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"

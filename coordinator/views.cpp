@@ -1,6 +1,8 @@
 #include "coordinator/views.hpp"
 
 #include "coordinator/protocol/modes.hpp"
+#include "coordinator/record_json.hpp"
+#include "http/json_text.hpp"
 #include "http/problem.hpp"
 
 #include <string_view>
@@ -9,6 +11,7 @@ namespace twophase::coordinator {
 namespace {
 
 using http::Json;
+using http::ObjectText;
 
 Json tree(const std::string& text) { return Json::parse(text, nullptr, false); }
 
@@ -16,11 +19,10 @@ Json tree(const std::string& text) { return Json::parse(text, nullptr, false); }
 struct BranchFacts {
     BranchIndex index = 0;
     const BranchRequest* request = nullptr;
-    BranchVote vote;
+    const BranchVote* vote = nullptr;
     std::optional<How> how;
-    std::string result;
+    const std::string* result = nullptr;
     std::uint32_t attempts = 0;  // unclear answers, or tries that failed
-    std::string last_error;
     const LiveBranch* live = nullptr;
 };
 
@@ -39,7 +41,7 @@ const char* under_way(Verb verb) {
 std::string branch_state(const BranchFacts& branch, Mode mode, std::optional<Decision> decision) {
     if (branch.how) return std::string(to_text(*branch.how));
     if (branch.live != nullptr && branch.live->is_contradicted) return "needs_attention";
-    const Vote vote = branch.vote.vote;
+    const Vote vote = branch.vote->vote;
     if (decision) {
         if (branch.live != nullptr && branch.live->closing) return "compensating";
         const auto left = delivery(mode, *decision, branch.index, vote);
@@ -51,30 +53,53 @@ std::string branch_state(const BranchFacts& branch, Mode mode, std::optional<Dec
     return std::string(to_text(vote));
 }
 
-/// What executing gave, and apart from it what undoing that gave.
-void add_results(Json& json, const BranchFacts& branch) {
-    const bool is_undone = branch.how && *branch.how != How::executed &&
-                           *branch.how != How::committed && *branch.how != How::rolled_back;
-    const std::string& done =
-        is_undone || branch.result.empty() ? branch.vote.result : branch.result;
-    if (!done.empty()) json["result"] = tree(done);
-    if (is_undone && !branch.result.empty()) json["compensation"] = tree(branch.result);
+/// What undoing gave, apart from what executing gave.
+bool is_undone(const BranchFacts& branch) {
+    return branch.how && *branch.how != How::executed && *branch.how != How::committed &&
+           *branch.how != How::rolled_back;
 }
 
-Json branch_json(const BranchFacts& branch, Mode mode, std::optional<Decision> decision) {
-    Json json{{"branch_id", branch.request->branch_id},
-              {"participant", branch.request->participant},
-              {"operation", branch.request->operation},
-              {"state", branch_state(branch, mode, decision)}};
-    add_results(json, branch);
-    if (!branch.vote.code.empty()) json["code"] = branch.vote.code;
-    if (!branch.vote.message.empty()) json["message"] = branch.vote.message;
-    if (branch.attempts > 0) json["attempts"] = branch.attempts;
-    if (!branch.last_error.empty()) json["last_error"] = branch.last_error;
+// Members in alphabetical order, here and in outcome_text, as everywhere.
+void append_branch(std::string& to,
+                   const BranchFacts& branch,
+                   Mode mode,
+                   std::optional<Decision> decision) {
+    const BranchVote& vote = *branch.vote;
+    const bool undone = is_undone(branch);
+    const std::string& done = undone || branch.result->empty() ? vote.result : *branch.result;
+    ObjectText object(to);
+    if (branch.attempts > 0) object.number("attempts", branch.attempts);
+    object.text("branch_id", branch.request->branch_id);
+    if (!vote.code.empty()) object.text("code", vote.code);
+    if (undone && !branch.result->empty()) object.raw("compensation", *branch.result);
+    if (branch.live != nullptr && !branch.live->last_error.empty())
+        object.text("last_error", branch.live->last_error);
     if (decision && mode == Mode::eventual && branch.index > 0)
-        json["max_retries"] = tries_of(*branch.request) - 1;
-    return json;
+        object.number("max_retries", tries_of(*branch.request) - 1);
+    if (!vote.message.empty()) object.text("message", vote.message);
+    object.text("operation", branch.request->operation);
+    object.text("participant", branch.request->participant);
+    if (!done.empty()) object.raw("result", done);
+    object.text("state", branch_state(branch, mode, decision));
+    object.close();
 }
+
+/// Appends one branch of the view after another to its text.
+class BranchList {
+public:
+    BranchList(View& view, Mode mode) : view_(view), mode_(mode) { view.branches_text.pop_back(); }
+
+    void add(const BranchFacts& branch) {
+        if (branch.index > 0) view_.branches_text += ',';
+        append_branch(view_.branches_text, branch, mode_, view_.decision);
+        if (view_.why.branch == branch.index) view_.refused_code = branch.vote->code;
+    }
+    void close() { view_.branches_text += ']'; }
+
+private:
+    View& view_;
+    Mode mode_;
+};
 
 std::string state_of(Mode mode, std::optional<Decision> decision, bool is_completed) {
     if (!decision) return under_way(asking_verb(mode));
@@ -92,17 +117,16 @@ void fill_live(View& view, const Transaction& t) {
     view.dead_letters = t.dead_letters();
     view.state = t.needs_attention() ? "needs_attention"
                                      : state_of(t.mode(), view.decision, t.is_completed());
+    BranchList list(view, t.mode());
     for (BranchIndex i = 0; i < t.live.size(); ++i)
-        view.branches.push_back(branch_json({.index = i,
-                                             .request = &t.started().branches[i],
-                                             .vote = t.live[i].vote,
-                                             .how = t.live[i].how,
-                                             .result = t.live[i].result,
-                                             .attempts = t.live[i].attempts,
-                                             .last_error = t.live[i].last_error,
-                                             .live = &t.live[i]},
-                                            t.mode(),
-                                            view.decision));
+        list.add({.index = i,
+                  .request = &t.started().branches[i],
+                  .vote = &t.live[i].vote,
+                  .how = t.live[i].how,
+                  .result = &t.live[i].result,
+                  .attempts = t.live[i].attempts,
+                  .live = &t.live[i]});
+    list.close();
 }
 
 void fill_folded(View& view, const Folded& folded, const std::string& damage) {
@@ -117,15 +141,15 @@ void fill_folded(View& view, const Folded& folded, const std::string& damage) {
     view.why = folded.why;
     const Mode mode = folded.started.mode;
     view.state = state_of(mode, view.decision, folded.is_delivered());
+    BranchList list(view, mode);
     for (BranchIndex i = 0; i < folded.branches.size(); ++i)
-        view.branches.push_back(branch_json({.index = i,
-                                             .request = &folded.started.branches[i],
-                                             .vote = folded.branches[i].vote,
-                                             .how = folded.branches[i].how,
-                                             .result = folded.branches[i].result,
-                                             .attempts = folded.branches[i].failed_attempts},
-                                            mode,
-                                            view.decision));
+        list.add({.index = i,
+                  .request = &folded.started.branches[i],
+                  .vote = &folded.branches[i].vote,
+                  .how = folded.branches[i].how,
+                  .result = &folded.branches[i].result,
+                  .attempts = folded.branches[i].failed_attempts});
+    list.close();
 }
 
 std::string message_of_commit(const View& view) {
@@ -162,17 +186,14 @@ std::string message_of(const View& view) {
 }
 
 /// The branch that a rollback is due to, for clients that act on it.
-void add_why(Json& json, const View& view) {
-    if (!view.decision || *view.decision != Decision::rollback) return;
-    json["reason"] = view.why.code;
-    if (!view.why.branch) return;
-    const Json& branch = view.branches.at(*view.why.branch);
-    if (view.why.code != "refused") {
-        json["silent_branch"] = branch["branch_id"];
-        return;
-    }
-    json["refused_branch"] = branch["branch_id"];
-    if (branch.contains("code")) json["refused_code"] = branch["code"];
+void append_why(ObjectText& object, const View& view) {
+    if (view.decision != Decision::rollback) return;
+    object.text("reason", view.why.code);
+    if (!view.why.branch || view.started == nullptr) return;
+    const std::string& branch_id = view.started->branches.at(*view.why.branch).branch_id;
+    if (view.why.code != "refused") return object.text("silent_branch", branch_id);
+    object.text("refused_branch", branch_id);
+    if (!view.refused_code.empty()) object.text("refused_code", view.refused_code);
 }
 
 }  // namespace
@@ -186,30 +207,34 @@ View view_of(const Gid& gid, const Found& found) {
     return view;
 }
 
-Json outcome_json(const View& view, bool is_repeat) {
-    Json json{{"gid", to_text(view.gid)},
-              {"state", view.state},
-              {"decision", nullptr},
-              {"success", view.decision == Decision::commit},
-              {"idempotent", is_repeat},
-              {"message", message_of(view)},
-              {"branches", view.branches}};
-    if (view.decision) json["decision"] = to_text(*view.decision);
-    if (view.is_heuristic) json["heuristic"] = true;
-    if (view.dead_letters > 0) json["dead_letters"] = view.dead_letters;
-    add_why(json, view);
-    return json;
+std::string outcome_text(const View& view, bool is_repeat) {
+    std::string text;
+    ObjectText object(text);
+    object.raw("branches", view.branches_text);
+    if (view.dead_letters > 0) object.number("dead_letters", view.dead_letters);
+    if (view.decision)
+        object.text("decision", to_text(*view.decision));
+    else
+        object.raw("decision", "null");
+    object.text("gid", to_text(view.gid));
+    if (view.is_heuristic) object.raw("heuristic", "true");
+    object.raw("idempotent", is_repeat ? "true" : "false");
+    object.text("message", message_of(view));
+    append_why(object, view);
+    object.text("state", view.state);
+    object.raw("success", view.decision == Decision::commit ? "true" : "false");
+    object.close();
+    return text;
 }
 
 http::Response outcome_response(const View& view, bool is_repeat, bool is_satisfied) {
-    Json json = outcome_json(view, is_repeat);
-    if (view.decision == Decision::rollback) {
-        const std::string detail = json["message"];
-        return http::problem(409, "transaction-rolled-back", detail, std::move(json));
-    }
-    if (view.decision == Decision::commit && is_satisfied && view.damage.empty())
-        return http::json_response(json);
-    http::Response response = http::json_response(json, 202);
+    std::string text = outcome_text(view, is_repeat);
+    if (view.decision == Decision::rollback)
+        return http::problem(409, "transaction-rolled-back", message_of(view), tree(text));
+    http::Response response{
+        .status = 200, .body = std::move(text), .content_type = "application/json", .headers = {}};
+    if (view.decision == Decision::commit && is_satisfied && view.damage.empty()) return response;
+    response.status = 202;
     response.headers.push_back({"Location", "/v1/transactions/" + to_text(view.gid)});
     return response;
 }
@@ -235,13 +260,14 @@ Json item_json(const View& view) {
 }
 
 Json details_json(const View& view, const wal::StoredTransaction* stored) {
-    Json json = outcome_json(view, false);
+    Json json = tree(outcome_text(view, false));
     json.erase("idempotent");
     json.update(item_json(view));
     json["timeline"] = Json::array();
     if (stored == nullptr) return json;
     for (const wal::StoredRecord& record : stored->records) {
-        Json entry = tree(record.payload);
+        const auto stamped = decode(view.gid, record.payload);
+        Json entry = stamped ? tree(json_of(*stamped)) : Json();
         if (!entry.is_object()) entry = Json{{"unreadable", true}};
         entry["n"] = record.n;
         json["timeline"].push_back(std::move(entry));

@@ -20,15 +20,16 @@ struct View {
     bool is_heuristic = false;
     std::size_t dead_letters = 0;
     std::string damage;
-    http::Json branches = http::Json::array();
+    std::string branches_text = "[]";  // JSON text: every client hears it, few need it as a tree
+    std::string refused_code;          // what the branch that refused called it
 };
 
 /// `found` must outlive the view.
 View view_of(const Gid& gid, const Found& found);
 
 /// The answer of POST /v1/transactions: gid, state, decision, success, idempotent, message,
-/// branches.
-http::Json outcome_json(const View& view, bool is_repeat);
+/// branches. JSON text, its members in alphabetical order.
+std::string outcome_text(const View& view, bool is_repeat);
 /// 200, 409 or 202, as far as the transaction is.
 http::Response outcome_response(const View& view, bool is_repeat, bool is_satisfied);
 /// One line of a listing.

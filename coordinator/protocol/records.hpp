@@ -14,6 +14,7 @@
 
 namespace twophase::coordinator {
 
+// The numbers of all but Verb stand in the log: append only.
 enum class Mode { two_phase, saga, eventual };
 /// `none`: asked, and no answer that counts. `unasked`: the decision came first.
 enum class Vote { none, prepared, read_only, executed, refused, unasked };
@@ -101,7 +102,8 @@ struct Finished { Gid gid{}; bool is_heuristic = false;
                   friend bool operator==(const Finished&, const Finished&) = default; };
 // clang-format on
 
-/// What is durably true. A transaction's state is the fold of its records, in order.
+/// What is durably true. A transaction's state is the fold of its records, in order. A record's
+/// place here stands in the log: append only.
 using Record =
     std::variant<Started, StepDone, Decided, BranchDone, DeliveryFailed, Resolved, Finished>;
 

@@ -1,7 +1,7 @@
 #include "tests/bench/history.hpp"
 
 #include "coordinator/log_entries.hpp"
-#include "coordinator/record_codec.hpp"
+#include "coordinator/record_json.hpp"
 #include "tests/bench/exchange.hpp"
 #include "wal/log.hpp"
 

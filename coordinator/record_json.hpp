@@ -1,0 +1,22 @@
+// Records as JSON: for people, for fingerprints, and as earlier builds wrote them into the log.
+#pragma once
+
+#include "coordinator/record_codec.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace twophase::coordinator {
+
+/// One object, members in alphabetical order, the gid not among them.
+std::string json_of(const Stamped& stamped);
+
+/// What an earlier build wrote. Throws std::exception with what is wrong with it.
+Stamped record_in_json(const Gid& gid, std::string_view text);
+
+std::string to_hex(const Fingerprint& fingerprint);
+
+/// SHA-256 over mode and branches as canonical JSON: what makes two submissions the same.
+Fingerprint fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches);
+
+}  // namespace twophase::coordinator
