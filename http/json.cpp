@@ -79,8 +79,9 @@ Fields::Fields(const Json& object, std::string path) : object_(&object), path_(s
 bool Fields::has(std::string_view name) const { return object_->contains(name); }
 
 std::string Fields::text(std::string_view name, Text rule) {
-    if (!has(name)) fail(name, describe(rule));
-    return optional_text(name, rule).value_or("");
+    auto text = optional_text(name, rule);
+    if (!text) fail(name, describe(rule));
+    return std::move(text).value_or("");
 }
 
 std::optional<std::string> Fields::optional_text(std::string_view name, Text rule) {
@@ -93,8 +94,9 @@ std::optional<std::string> Fields::optional_text(std::string_view name, Text rul
 }
 
 std::int64_t Fields::integer(std::string_view name, std::int64_t min, std::int64_t max) {
-    if (!has(name)) fail(name, describe_range(min, max));
-    return optional_integer(name, min, max).value_or(0);
+    const auto number = optional_integer(name, min, max);
+    if (!number) fail(name, describe_range(min, max));
+    return number.value_or(0);
 }
 
 std::optional<std::int64_t> Fields::optional_integer(std::string_view name,
@@ -117,13 +119,15 @@ std::optional<bool> Fields::optional_boolean(std::string_view name) {
 }
 
 const Json* Fields::object(std::string_view name) {
-    if (!has(name)) fail(name, "an object");
-    return optional_object(name);
+    const Json* member = optional_object(name);
+    if (!member) fail(name, "an object");
+    return member;
 }
 
 const Json* Fields::array(std::string_view name, std::size_t min_items, std::size_t max_items) {
-    if (!has(name)) fail(name, describe_items(min_items, max_items));
-    return optional_array(name, min_items, max_items);
+    const Json* member = optional_array(name, min_items, max_items);
+    if (!member) fail(name, describe_items(min_items, max_items));
+    return member;
 }
 
 const Json* Fields::optional_object(std::string_view name) {
@@ -156,12 +160,9 @@ void Fields::fail(FieldError error) {
 }
 
 const std::optional<FieldError>& Fields::finish() {
-    for (const auto& member : object_->items()) {
-        if (error_) break;
-        if (std::ranges::find(read_, member.key()) == read_.end()) {
+    for (auto member = object_->begin(); member != object_->end() && !error_; ++member)
+        if (std::ranges::find(read_, &*member) == read_.end())
             fail(member.key(), "no member of this name");
-        }
-    }
     return error_;
 }
 
@@ -170,9 +171,11 @@ std::string Fields::path_of(std::string_view name) const {
 }
 
 const Json* Fields::find(std::string_view name) {
-    read_.emplace_back(name);
     const auto member = object_->find(name);
-    return member == object_->end() ? nullptr : &*member;
+    if (member == object_->end()) return nullptr;
+    if (read_.empty()) read_.reserve(object_->size());
+    read_.push_back(&*member);
+    return &*member;
 }
 
 }  // namespace twophase::http

@@ -96,7 +96,7 @@ private:
 
     const Json* object_;
     std::string path_;
-    std::vector<std::string> read_;
+    std::vector<const Json*> read_;  // members that somebody asked for
     std::optional<FieldError> error_;
 };
 

@@ -115,14 +115,26 @@ private:
         }
         wal::crash_point("reply", to_string(verb_));
         if (is_array_) {
-            Json items = Json::array();
-            for (const Exchange& exchange : exchanges_)
-                items.push_back(to_item(exchange.message, exchange.answer));
-            respond_(http::json_response(items));
+            respond_(array_of_answers());
         } else {
             respond_(to_response(exchanges_.front().message, exchanges_.front().answer));
         }
         wal::crash_point("replied", to_string(verb_));
+    }
+
+    http::Response array_of_answers() const {
+        constexpr std::size_t usual_bytes = 256;
+        std::string items;
+        items.reserve(usual_bytes * exchanges_.size());
+        for (const Exchange& exchange : exchanges_) {
+            items += items.empty() ? '[' : ',';
+            append_item(items, exchange.message, exchange.answer);
+        }
+        items += ']';
+        return {.status = 200,
+                .body = std::move(items),
+                .content_type = "application/json",
+                .headers = {}};
     }
 
     const Branches& branches_;

@@ -1,5 +1,6 @@
 #include "participants/wire.hpp"
 
+#include "http/json_text.hpp"
 #include "http/problem.hpp"
 
 #include <limits>
@@ -63,21 +64,24 @@ std::string readable_id(const Json& json, const char* name, Fields::Text rule) {
     return Fields(json).optional_text(name, rule).value_or("");
 }
 
-Json ids(const Message& message) {
-    return {{"gid", message.gid}, {"branch_id", message.branch_id}};
-}
-
-Json success(const Message& message, const Answer& answer) {
-    Json body = ids(message);
-    if (!answer.vote.empty()) body["vote"] = answer.vote;
-    if (!answer.state.empty()) body["state"] = answer.state;
-    if (!answer.prepare_id.empty()) body["prepare_id"] = answer.prepare_id;
-    if (!answer.result.empty()) body["result"] = Json::parse(answer.result);
-    return body;
+/// Members in alphabetical order, as everywhere. `status`: an item of an array says it itself.
+void append_success(std::string& to,
+                    const Message& message,
+                    const Answer& answer,
+                    std::optional<unsigned> status) {
+    http::ObjectText object(to);
+    object.text("branch_id", message.branch_id);
+    object.text("gid", message.gid);
+    if (!answer.prepare_id.empty()) object.text("prepare_id", answer.prepare_id);
+    if (!answer.result.empty()) object.raw("result", answer.result);
+    if (!answer.state.empty()) object.text("state", answer.state);
+    if (status) object.number("status", *status);
+    if (!answer.vote.empty()) object.text("vote", answer.vote);
+    object.close();
 }
 
 http::Response failure(const Message& message, const Answer& answer) {
-    Json more = ids(message);
+    Json more{{"gid", message.gid}, {"branch_id", message.branch_id}};
     more["message"] = answer.message;
     if (!answer.reason.empty()) more["reason"] = answer.reason;
     if (!answer.field.empty()) more["field"] = answer.field;
@@ -123,15 +127,18 @@ ReadMessage read_message(Verb verb, const Json& json) {
 }
 
 http::Response to_response(const Message& message, const Answer& answer) {
-    return answer.status == 200 ? http::json_response(success(message, answer))
-                                : failure(message, answer);
+    if (answer.status != 200) return failure(message, answer);
+    http::Response response{
+        .status = 200, .body = {}, .content_type = "application/json", .headers = {}};
+    append_success(response.body, message, answer, std::nullopt);
+    return response;
 }
 
-Json to_item(const Message& message, const Answer& answer) {
-    Json item = answer.status == 200 ? success(message, answer)
-                                     : Json::parse(failure(message, answer).body);
-    item["status"] = answer.status;
-    return item;
+void append_item(std::string& to, const Message& message, const Answer& answer) {
+    if (answer.status == 200)
+        append_success(to, message, answer, answer.status);
+    else
+        to += failure(message, answer).body;  // which says its status
 }
 
 }  // namespace twophase::participants

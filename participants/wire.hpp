@@ -20,7 +20,7 @@ ReadMessage read_message(Verb verb, const http::Json& json);
 /// A single answer on the wire: JSON, or a problem document.
 http::Response to_response(const Message& message, const Answer& answer);
 
-/// The answer as an item of an array: the same members and "status".
-http::Json to_item(const Message& message, const Answer& answer);
+/// Appends the answer as an item of an array: the same members and "status".
+void append_item(std::string& to, const Message& message, const Answer& answer);
 
 }  // namespace twophase::participants

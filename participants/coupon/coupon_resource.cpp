@@ -1,6 +1,7 @@
 #include "participants/coupon/coupon_resource.hpp"
 
 #include "http/json.hpp"
+#include "http/json_text.hpp"
 #include "participants/branch.hpp"
 #include "participants/record.hpp"
 
@@ -13,7 +14,6 @@ namespace twophase::participants::coupon {
 namespace {
 
 using http::Fields;
-using http::Json;
 
 struct Request {
     std::string template_id;
@@ -66,10 +66,14 @@ Step refuse(Refusal refusal, Change change = {}) {
 
 std::string result_of(const std::string& code, const Coupon& coupon) {
     // A coupon is named by its code: coupon_id is what operation logs and references look for.
-    return http::dump(Json{{"coupon_id", code},
-                           {"coupon_code", code},
-                           {"template_id", coupon.template_id},
-                           {"user_id", coupon.user_id}});
+    std::string text;
+    http::ObjectText object(text);
+    object.text("coupon_code", code);
+    object.text("coupon_id", code);
+    object.text("template_id", coupon.template_id);
+    object.text("user_id", coupon.user_id);
+    object.close();
+    return text;
 }
 
 /// A promised branch's coupon and its template.

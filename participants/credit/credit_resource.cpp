@@ -1,6 +1,7 @@
 #include "participants/credit/credit_resource.hpp"
 
 #include "http/json.hpp"
+#include "http/json_text.hpp"
 #include "participants/branch.hpp"
 #include "participants/credit/claims.hpp"
 #include "participants/record.hpp"
@@ -13,7 +14,6 @@ namespace twophase::participants::credit {
 namespace {
 
 using http::Fields;
-using http::Json;
 
 struct Request {
     bool is_addition = false;
@@ -88,9 +88,13 @@ Entry entry_of(const Work& work, EntryKind kind, std::int64_t amount) {
 }
 
 std::string result_of(std::uint64_t entry_id, const Account& account) {
-    return http::dump(Json{{"transaction_id", std::to_string(entry_id)},
-                           {"balance", account.balance},
-                           {"frozen", account.frozen}});
+    std::string text;
+    http::ObjectText object(text);
+    object.number("balance", account.balance);
+    object.number("frozen", account.frozen);
+    object.text("transaction_id", std::to_string(entry_id));
+    object.close();
+    return text;
 }
 
 /// Posts the entry of a branch that goes through.

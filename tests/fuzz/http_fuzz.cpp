@@ -110,14 +110,20 @@ void tell(participants::Verb verb, const Request& request, const Respond& respon
         const auto answer = answer_to(read);
         return respond(participants::to_response(read.message, answer));
     }
-    Json items = Json::array();
+    std::string items;
     for (const Json& item : *json) {
         auto read = participants::read_message(verb, item);
         const auto answer = answer_to(read);
-        items.push_back(participants::to_item(read.message, answer));
+        items += items.empty() ? '[' : ',';
+        participants::append_item(items, read.message, answer);
     }
-    if (!items.empty()) reached("array of messages");
-    respond(http::json_response(items));
+    if (items.empty()) return respond(http::json_response(Json::array()));
+    reached("array of messages");
+    items += ']';
+    const Json answers = Json::parse(items, nullptr, false);
+    require(answers.is_array() && answers.size() == json->size(), "an answer a message");
+    for (const Json& answer : answers) require(answer.contains("status"), "that says its status");
+    respond(http::json_response(answers));
 }
 
 // A body as a participant's answer: what the coordinator makes of it can be logged.
