@@ -351,7 +351,10 @@ private:
             Request request = gather(turn->first, turn->second, most_items);
             if (request.calls.empty()) continue;
             ++in_window_[class_of_(turn->first)];
-            if (request.late > 0) ++late_in_window_[class_of_(turn->first)];
+            if (request.late > 0) {
+                ++late_in_window_[class_of_(turn->first)];
+                last_late_verb_[class_of_(turn->first)] = request.verb;
+            }
             if (request.late < request.calls.size()) last_new_work_ = now;
             last_verb_ = request.verb;
             return request;
@@ -359,12 +362,27 @@ private:
         return std::nullopt;
     }
 
+    /// Late calls of a class's verbs take turns at its few places: new work of one verb, which
+    /// leaves at every turn, would take its own late calls along each time.
+    bool is_turn_of_late(Verb verb) {
+        const unsigned of_class = class_of_(verb);
+        if (!is_new_work_about_ || last_late_verb_[of_class] != verb) return true;
+        for (auto& [other_verb, ready] : ready_) {
+            if (other_verb == verb || class_of_(other_verb) != of_class) continue;
+            auto& late = ready.lines[unsigned(Line::late)];
+            while (!late.empty() && is_stale(late.front())) late.pop_front();
+            if (!late.empty()) return false;
+        }
+        return true;
+    }
+
     Request gather(Verb verb, Ready& ready, std::size_t most_items) {
         Request request{.verb = verb};
         std::size_t bytes = 0;
-        const std::size_t most_late = !has_place_for_late(verb) ? 0
-                                      : is_new_work_about_      ? options_.most_late
-                                                                : most_items;
+        const bool takes_late = has_place_for_late(verb) && is_turn_of_late(verb);
+        const std::size_t most_late = !takes_late          ? 0
+                                      : is_new_work_about_ ? options_.most_late
+                                                           : most_items;
         while (request.calls.size() < most_items) {
             const std::optional<Line> line = next_line(ready, request.late < most_late);
             if (!line) break;
@@ -402,6 +420,7 @@ private:
     bool is_new_work_about_ = false;
     bool held_[2] = {false, false};
     Verb last_verb_{};
+    std::optional<Verb> last_late_verb_[2];
     bool is_probing_ = false;
     std::uint64_t generations_ = 0;
 };

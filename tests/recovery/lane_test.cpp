@@ -392,6 +392,39 @@ TEST(LaneTest, WhatIsLateHasAllPlacesUntilThereIsNewWorkAndThenAShare) {
     EXPECT_EQ(fresh, 20U);
 }
 
+/// A late call ends just after new work of the other verb left, so it is always the same verb's
+/// turn when the one place for late calls is free.
+TEST(LaneTest, LateCallsOfSeveralVerbsTakeTurnsAtTheirPlace) {
+    LaneOptions options;
+    options.window = 4;
+    options.most_items = 1;
+    options.late_window = 1;
+    TestLane lane(options, class_of, 42);
+    lane.want("new", Verb::rollback, 1);
+    for (const auto& request : lane.take(Time(0))) succeed(lane, request);
+    for (int i = 0; i < 10; ++i) {
+        lane.want_left_over("c" + std::to_string(i), Verb::commit, 1);
+        lane.want_left_over("r" + std::to_string(i), Verb::rollback, 1);
+    }
+    std::string left;
+    std::optional<TestLane::Request> late;
+    for (int i = 0; i < 6; ++i) {
+        lane.want("new " + std::to_string(i), Verb::rollback, 1);
+        for (const auto& request : lane.take(Time(0)))
+            if (request.late > 0)
+                late = request;
+            else
+                succeed(lane, request);
+        ASSERT_TRUE(late);
+        left += keys(*late).substr(0, 1);
+        lane.want("next " + std::to_string(i), Verb::rollback, 1);
+        for (const auto& request : lane.take(Time(0))) succeed(lane, request);
+        succeed(lane, *late);
+        late.reset();
+    }
+    EXPECT_TRUE(left == "crcrcr" || left == "rcrcrc") << left;
+}
+
 TEST(LaneTest, WhatIsLateHasAllPlacesAgainASecondAfterTheLastNewWork) {
     TestLane lane = lane_with(2, 4);
     lane.want("new", Verb::commit, 1);
