@@ -30,10 +30,10 @@ enum class Outcome {
 struct LaneOptions {
     std::size_t window = 4;      // requests in flight, for each class of calls
     std::size_t most_items = 1;  // in one request; 1: the peer takes no arrays
-    // What is late (left over, planned, tried before, or wanted while the peer was away) gets less
-    // while there is new work.
+    // Requests with what is late (left over, planned, tried before, or wanted while the peer was
+    // away) while there is new work: few and full ones end a backlog soonest for the same wait of
+    // new work.
     std::size_t late_window = 1;
-    std::size_t most_late = 64;
     Time new_work_lasts{1'000};  // since some left
     std::size_t most_bytes = 4 * 1024 * 1024;
     BackoffOptions backoff;
@@ -380,11 +380,8 @@ private:
         Request request{.verb = verb};
         std::size_t bytes = 0;
         const bool takes_late = has_place_for_late(verb) && is_turn_of_late(verb);
-        const std::size_t most_late = !takes_late          ? 0
-                                      : is_new_work_about_ ? options_.most_late
-                                                           : most_items;
         while (request.calls.size() < most_items) {
-            const std::optional<Line> line = next_line(ready, request.late < most_late);
+            const std::optional<Line> line = next_line(ready, takes_late);
             if (!line) break;
             auto& queue = ready.lines[unsigned(*line)];
             const Key& key = queue.front().first;

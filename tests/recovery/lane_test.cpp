@@ -369,7 +369,6 @@ TEST(LaneTest, WhatIsLateHasAllPlacesUntilThereIsNewWorkAndThenAShare) {
     options.window = 4;
     options.most_items = 10;
     options.late_window = 1;
-    options.most_late = 3;
     TestLane lane(options, class_of, 42);
     for (int i = 0; i < 200; ++i) lane.want_left_over("late " + std::to_string(i), Verb::commit, 1);
     const auto alone = lane.take(Time(0));
@@ -388,7 +387,7 @@ TEST(LaneTest, WhatIsLateHasAllPlacesUntilThereIsNewWorkAndThenAShare) {
         late += request.late;
         fresh += request.calls.size() - request.late;
     }
-    EXPECT_EQ(late, 3U);
+    EXPECT_EQ(late, 5U);  // half of the one request that may take them
     EXPECT_EQ(fresh, 20U);
 }
 
