@@ -28,7 +28,8 @@ std::string export_line(const wal::StoredTransaction& stored) {
     if (!stored.damage.empty()) json["damage"] = stored.damage;
     for (const wal::StoredRecord& record : stored.records) {
         const auto stamped = decode(stored.gid, record.payload);
-        Json payload = stamped ? Json::parse(json_of(*stamped), nullptr, false) : Json();
+        // What an earlier build wrote in JSON says something even where it isn't understood.
+        Json payload = Json::parse(stamped ? json_of(*stamped) : record.payload, nullptr, false);
         if (!payload.is_object()) payload = Json{{"unreadable", to_hex(record.payload)}};
         payload["n"] = record.n;
         json["records"].push_back(std::move(payload));

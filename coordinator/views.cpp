@@ -267,7 +267,8 @@ Json details_json(const View& view, const wal::StoredTransaction* stored) {
     if (stored == nullptr) return json;
     for (const wal::StoredRecord& record : stored->records) {
         const auto stamped = decode(view.gid, record.payload);
-        Json entry = stamped ? tree(json_of(*stamped)) : Json();
+        // What an earlier build wrote in JSON says something even where it isn't understood.
+        Json entry = tree(stamped ? json_of(*stamped) : record.payload);
         if (!entry.is_object()) entry = Json{{"unreadable", true}};
         entry["n"] = record.n;
         json["timeline"].push_back(std::move(entry));

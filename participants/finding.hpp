@@ -8,7 +8,7 @@ namespace twophase::participants {
 
 /// `recorded` is what the books say, `calculated` what they should say by what stands behind them.
 struct Finding {
-    /// "balance", "frozen", "incoming", "branch_without_account", "stock",
+    /// "balance", "frozen", "incoming", "ledger", "branch_without_account", "stock",
     /// "issued_without_coupon", "coupon_without_branch", "coupon_without_call",
     /// "coupon_without_template", "branch_without_coupon", "in_doubt_index", "damaged"; against a
     /// coordinator's log "unknown", "missing", "different", "doubled".

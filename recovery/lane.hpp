@@ -362,16 +362,19 @@ private:
         return std::nullopt;
     }
 
-    /// Late calls of a class's verbs take turns at its few places: new work of one verb, which
-    /// leaves at every turn, would take its own late calls along each time.
+    /// Late calls of a class's verbs take turns at its few places, apart from the turns of new
+    /// work: a verb whose new work leaves at every turn would take its own late calls along each
+    /// time.
     bool is_turn_of_late(Verb verb) {
         const unsigned of_class = class_of_(verb);
-        if (!is_new_work_about_ || last_late_verb_[of_class] != verb) return true;
-        for (auto& [other_verb, ready] : ready_) {
-            if (other_verb == verb || class_of_(other_verb) != of_class) continue;
-            auto& late = ready.lines[unsigned(Line::late)];
+        if (!is_new_work_about_ || !last_late_verb_[of_class]) return true;
+        auto turn = ready_.upper_bound(*last_late_verb_[of_class]);
+        for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
+            if (turn == ready_.end()) turn = ready_.begin();
+            if (class_of_(turn->first) != of_class) continue;
+            auto& late = turn->second.lines[unsigned(Line::late)];
             while (!late.empty() && is_stale(late.front())) late.pop_front();
-            if (!late.empty()) return false;
+            if (!late.empty()) return turn->first == verb;
         }
         return true;
     }

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t rows_in_page = 500;
 // All entries of one account are read together, however many; then the page ends.
 constexpr std::size_t most_rows_read = 5'000;
-constexpr std::size_t accounts_in_page = 10'000;  // each page reads all that is in doubt once
+constexpr std::size_t accounts_in_page = 100'000;  // each page reads all that is in doubt once
 
 AccountName name_in(std::string_view key) {
     const std::size_t slash = key.find('/');
@@ -64,7 +64,15 @@ BooksPage CreditBooks::check_accounts(const wal::Reader& reader, const std::stri
     const auto check =
         [&](std::string_view key, std::string_view value, std::vector<Finding>& findings) {
             const Account account = decode<Account>(key, value);
-            const Ledger::Sum sum = accounts_.sum_of_entries(rows, key, account);
+            Ledger::Sum sum;
+            try {
+                sum = accounts_.sum_of_entries(rows, key, account);
+            } catch (const DamagedRecord& damage) {
+                findings.push_back(account_finding("ledger", key, account, account.balance, 0));
+                findings.back().text =
+                    std::string("its entries can't be followed to the first: ") + damage.what();
+                return;
+            }
             rows_read += sum.entries;
             if (account.balance != sum.amount)
                 findings.push_back(

@@ -15,6 +15,22 @@ std::string earlier_key(std::string_view account, std::uint64_t id) {
     return prefix_of(account) + key_of(id);
 }
 
+/// Whether the row under the cursor is an entry of `account`; a damaged one is nobody's here.
+bool is_of(std::string_view account, const wal::Cursor& cursor) {
+    try {
+        return decode<Entry>(cursor.key(), cursor.value()).account == account;
+    } catch (const DamagedRecord&) {
+        return false;
+    }
+}
+
+/// Where another entry would follow: then the page ends, and says where.
+bool is_full(Ledger::Page& page, std::size_t limit) {
+    if (page.items.size() < limit) return false;
+    page.next = page.items.back().entry_id;
+    return true;
+}
+
 void add(std::int64_t& sum, std::int64_t amount) {
     sum = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum) +
                                     static_cast<std::uint64_t>(amount));
@@ -51,14 +67,22 @@ Entry Ledger::linked(const Rows& rows, std::string_view account, std::uint64_t i
 
 /// Where to begin a page below `before`. That is a page's `next` as a rule: an entry of this
 /// account, which knows the one before it.
-std::uint64_t Ledger::start_below(const wal::Reader& reader,
+Ledger::Start Ledger::start_below(const wal::Reader& reader,
                                   std::string_view account,
                                   std::uint64_t last,
                                   std::uint64_t before) const {
-    wal::Cursor first = reader.cursor(ledger_);
-    if (!first.first() || before <= number_in(first.key())) return 0;
-    const auto known = read<Entry>(reader, ledger_, key_of(before));
-    return known && known->account == account ? known->previous : last;
+    if (before > last) return {.id = last, .next = {}};
+    wal::Cursor cursor = reader.cursor(ledger_);
+    bool is_there = cursor.seek(key_of(before)) && number_in(cursor.key()) == before;
+    if (is_there && is_of(account, cursor))
+        return {.id = decode<Entry>(cursor.key(), cursor.value()).previous, .next = {}};
+    is_there = cursor.seek_before(key_of(before));
+    for (std::size_t passed_over = 0; is_there; ++passed_over, is_there = cursor.previous()) {
+        const std::uint64_t id = number_in(cursor.key());
+        if (passed_over == most_passed_over) return {.id = 0, .next = id + 1};
+        if (is_of(account, cursor)) return {.id = id, .next = {}};
+    }
+    return {};
 }
 
 Ledger::Page Ledger::list(const wal::Reader& reader,
@@ -68,31 +92,18 @@ Ledger::Page Ledger::list(const wal::Reader& reader,
                           std::size_t limit) const {
     Page page;
     const Rows rows(reader);
-    std::size_t passed_over = 0;
-    std::uint64_t lowest = 0;  // that this page is past
-    const auto is_full = [&] {
-        const bool ends = page.items.size() == limit || passed_over == most_passed_over;
-        if (ends) page.next = lowest;
-        return ends;
-    };
-    std::uint64_t id = before ? start_below(reader, account, last, *before) : last;
-    while (id != 0) {
-        if (is_full()) return page;
-        Entry entry = linked(rows, account, id);
-        lowest = id;
-        id = entry.previous;
-        if (before && entry.entry_id >= *before)
-            ++passed_over;
-        else
-            page.items.push_back(std::move(entry));
+    const Start start = before ? start_below(reader, account, last, *before) : Start{last, {}};
+    if (start.next) return {.items = {}, .next = start.next};
+    for (std::uint64_t id = start.id; id != 0; id = page.items.back().previous) {
+        if (is_full(page, limit)) return page;
+        page.items.push_back(linked(rows, account, id));
     }
     const std::string prefix = prefix_of(account);
     wal::Cursor cursor = reader.cursor(earlier_);
     bool is_there = cursor.seek_before(before ? earlier_key(account, *before) : end_of(prefix));
     for (; is_there && cursor.key().starts_with(prefix); is_there = cursor.previous()) {
-        if (is_full()) return page;
+        if (is_full(page, limit)) return page;
         page.items.push_back(decode<Entry>(cursor.key(), cursor.value()));
-        lowest = page.items.back().entry_id;
     }
     return page;
 }

@@ -69,9 +69,9 @@ public:
         std::vector<Entry> items;  // newest first
         std::optional<std::uint64_t> next;
     };
-    /// The entries of `account` up to `last`, its newest in the ledger, and below `before`. Passes
-    /// over a bounded number of others, so a page may hold fewer than there are below `next`.
-    /// Throws DamagedRecord.
+    /// The entries of `account` up to `last`, its newest in the ledger, and below `before`. Looks
+    /// at a bounded number of others' where `before` is none of this account's, so a page may hold
+    /// fewer than there are below `next`. Throws DamagedRecord.
     Page list(const wal::Reader& reader,
               std::string_view account,
               std::uint64_t last,
@@ -87,10 +87,14 @@ public:
 
 private:
     Entry linked(const Rows& rows, std::string_view account, std::uint64_t id) const;
-    std::uint64_t start_below(const wal::Reader& reader,
-                              std::string_view account,
-                              std::uint64_t last,
-                              std::uint64_t before) const;
+    struct Start {
+        std::uint64_t id = 0;               // of the first entry of a page; 0: none in the ledger
+        std::optional<std::uint64_t> next;  // not found yet: look below this
+    };
+    Start start_below(const wal::Reader& reader,
+                      std::string_view account,
+                      std::uint64_t last,
+                      std::uint64_t before) const;
 
     wal::Table ledger_;
     wal::Table earlier_;

@@ -197,6 +197,39 @@ TEST(CreditTest, EntriesPage) {
     EXPECT_EQ(second.items.back().kind, EntryKind::grant);
 }
 
+/// A number that is nobody's cursor, with more entries of others below it than one page looks at:
+/// pages may be empty, `next` goes down, and nothing at or above the number is listed.
+TEST(CreditTest, EntriesPageFromANumberOfSomebodyElse) {
+    CreditBench bench(100);  // entry 1
+    bench.open_account("bob", 0);
+    const AccountName bobs{"bob", "points"};
+    const AccountName anns{"ann", "points"};
+    const Accounts& accounts = bench.resource.accounts();
+    bench.store.in_unit([&](wal::Unit& unit) {
+        Account bob = accounts.find(unit, bobs).value();
+        Account ann = accounts.find(unit, anns).value();
+        Entry one;
+        one.amount = 1;
+        for (int i = 0; i < 6'000; ++i) accounts.post(unit, bobs, bob, one, bench.moment);
+        accounts.post(unit, anns, ann, one, bench.moment);  // entry 6,002
+        return 0;
+    });
+    std::vector<std::uint64_t> listed;
+    std::optional<std::uint64_t> before = 6'001;
+    int pages = 0;
+    for (; before && pages < 10; ++pages) {
+        const auto page = accounts.entries(bench.store.batch(), anns, before, 3);
+        for (const Entry& entry : page.items) listed.push_back(entry.entry_id);
+        if (page.next) {
+            EXPECT_LT(*page.next, *before);
+        }
+        before = page.next;
+    }
+    EXPECT_EQ(listed, std::vector<std::uint64_t>{1});
+    EXPECT_EQ(pages, 2);
+    EXPECT_EQ(accounts.entries(bench.store.batch(), anns, {}, 3).items.size(), 2U);
+}
+
 // --- grants and deductions by direct calls ---
 
 struct PostingBench : CreditBench {

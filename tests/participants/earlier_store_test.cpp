@@ -1,4 +1,6 @@
 // A store that was made before there were locks, operations and a ledger.
+#include "participants/branch.hpp"
+#include "participants/branches.hpp"
 #include "participants/credit/credit.hpp"
 #include "participants/record.hpp"
 #include "tests/participants/bench.hpp"
@@ -78,38 +80,63 @@ void write_entry(wal::Unit& unit, wal::Store& store, std::uint64_t id) {
     write(unit, store.table("entries"), "ann/points/" + key_of(id), entry);
 }
 
+struct EarlierHold {
+    bool is_addition = false;
+    std::int64_t amount = 0;
+
+    template <class Self, class Visit>
+    static void fields(Self& self, Visit& visit) {
+        visit(self.is_addition);
+        visit(self.amount);
+    }
+};
+
+std::string gid_of(int n) { return "0190a1b2-0000-7000-8000-00000000000" + std::to_string(n); }
+
+void prepare(wal::Unit& unit, wal::Store& store, int n, std::int64_t amount) {
+    const std::string key = branch_key(gid_of(n), "1");
+    const Branch branch{.coordinator = "main",
+                        .operation = "deduct_credits",
+                        .payload = R"({"amount":)" + std::to_string(amount) +
+                                   R"(,"credit_type":"points","user_id":"ann"})",
+                        .prepare_id = "credit-" + std::to_string(n)};
+    write(unit, store.table("branches"), key, branch);
+    write(unit, store.table("in_doubt"), key, InDoubt{"main", branch.operation, 0});
+    write(unit, store.table("holds"), "ann/points/" + key, EarlierHold{.amount = amount});
+}
+
 void make_earlier_store(const std::filesystem::path& directory) {
     wal::StoreOptions options;
     options.directory = directory;
     options.kind = options.id = "credit";
     options.tables = branch_tables();
-    for (const char* table : {"accounts", "ledger", "entries", "holds", "direct_calls"})
+    for (const char* table : {"accounts", "entries", "holds", "direct_calls"})
         options.tables.emplace_back(table);
     options.map_bytes = std::size_t{1} << 26;
     options.any_filesystem = true;
     wal::Store store(options, [](const std::function<void()>&) {});
-    const TableOf table_of = [&](std::string_view name) { return store.table(name); };
-    const credit::Accounts accounts(table_of);
-    store.submit({.work =
-                      [&](wal::Unit& unit) {
-                          const credit::AccountName ann{"ann", "points"};
-                          accounts.create(unit, ann, {});
-                          EarlierAccount account{
-                              .account_id = 1, .balance = 100, .version = earlier_entries + 1};
-                          write(unit, store.table("accounts"), "ann/points", account);
-                          for (std::uint64_t id = 1; id <= earlier_entries; ++id)
-                              write_entry(unit, store, id);
-                          const std::string key(
-                              "grant\0welcome\0"
-                              "1",
-                              15);
-                          const EarlierCall call{
-                              R"({"amount":100,"business_code":"welcome","business_id":"1",)"
-                              R"("credit_type":"points","user_id":"ann"})",
-                              1};
-                          write(unit, store.table("direct_calls"), key, call);
-                      },
-                  .then = [](wal::Written) {}});
+    store.submit(
+        {.work =
+             [&](wal::Unit& unit) {
+                 next_number(unit, store.table("numbers"), "account");
+                 const EarlierAccount account{
+                     .account_id = 1, .balance = 100, .frozen = 50, .version = earlier_entries + 1};
+                 prepare(unit, store, 1, 30);
+                 prepare(unit, store, 2, 20);
+                 write(unit, store.table("accounts"), "ann/points", account);
+                 for (std::uint64_t id = 1; id <= earlier_entries; ++id)
+                     write_entry(unit, store, id);
+                 const std::string key(
+                     "grant\0welcome\0"
+                     "1",
+                     15);
+                 const EarlierCall call{
+                     R"({"amount":100,"business_code":"welcome","business_id":"1",)"
+                     R"("credit_type":"points","user_id":"ann"})",
+                     1};
+                 write(unit, store.table("direct_calls"), key, call);
+             },
+         .then = [](wal::Written) {}});
     store.stop();
 }
 
@@ -127,6 +154,33 @@ TEST(EarlierStoreTest, OpensWithWhatItKnew) {
     EXPECT_EQ(again.body.at("transaction_id"), "1");
     EXPECT_EQ(post(at, account + "/lock", {{"lease_ms", 60'000}}).body.at("lock_token"), 1);
     EXPECT_EQ(post(at, account + "/deduct", grant).status, 423U);
+}
+
+TEST(EarlierStoreTest, KeepsWhatItPromised) {
+    const testing::TemporaryDirectory directory;
+    make_earlier_store(directory.path() / "store");
+    const testing::RunningParticipant participant(
+        std::make_unique<credit::CreditKind>(), credit::defaults(), directory.path());
+    const http::Endpoint& at = participant.endpoint();
+    const auto found = [&] {
+        return post(at, "/v1/reconciliation", Json::object()).body.at("findings");
+    };
+    EXPECT_EQ(found(), Json::array());
+    const auto end = [&](const char* verb, int n) {
+        return post(at,
+                    std::string("/v1/branches/") + verb,
+                    {{"gid", gid_of(n)},
+                     {"branch_id", "1"},
+                     {"participant", "credit"},
+                     {"coordinator", "main"},
+                     {"epoch", 1}});
+    };
+    EXPECT_EQ(end("commit", 1).body.at("result").at("balance"), 70);
+    EXPECT_EQ(end("rollback", 2).body.at("state"), "rolled_back");
+    const Json account = testing::get(at, "/v1/accounts/ann/points").body;
+    EXPECT_EQ(account.at("balance"), 70);
+    EXPECT_EQ(account.at("frozen"), 0);
+    EXPECT_EQ(found(), Json::array());
 }
 
 /// Pages of two, to the end; and one that begins at a number which is nobody's.
@@ -162,6 +216,7 @@ TEST(EarlierStoreTest, ListsItsEntriesAfterTheNewerOnes) {
     using Ids = std::vector<std::string>;
     EXPECT_EQ(ids(""), (Ids{"9", "7", "5", "4", "3", "2", "1"}));
     EXPECT_EQ(ids("&before=8"), (Ids{"7", "5", "4", "3", "2", "1"}));
+    EXPECT_EQ(ids("&before=6"), (Ids{"5", "4", "3", "2", "1"}));
     EXPECT_EQ(ids("&before=99"), (Ids{"9", "7", "5", "4", "3", "2", "1"}));
     EXPECT_EQ(ids("&before=5"), (Ids{"4", "3", "2", "1"}));
     EXPECT_EQ(ids("&before=3"), (Ids{"2", "1"}));

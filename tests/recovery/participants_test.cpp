@@ -181,6 +181,14 @@ TEST_F(StoreTest, ABalanceThatIsNotTheSumOfItsEntriesIsFound) {
                     "balance ann/points: recorded 75, calculated 70"));
 }
 
+/// No record that is left fails its checksum: only the links tell.
+TEST_F(StoreTest, AnEntryThatIsGoneIsFound) {
+    EXPECT_TRUE(has(found([](const TableOf& table_of, wal::Unit& unit) {
+                        unit.erase(table_of("ledger"), key_of(1));
+                    }),
+                    "ledger ann/points: recorded 70"));
+}
+
 TEST_F(StoreTest, ABackupIsRestoredWithAHigherEpochAndTheMarkThatClosesIt) {
     const std::string copy = directory_ / "copy";
     const std::string again = directory_ / "again";
