@@ -22,6 +22,8 @@ constexpr unsigned telling = 1;  // commit, rollback, compensate: must not be he
 constexpr std::size_t most_in_array = 256;
 constexpr std::size_t most_bytes = 4 * 1024 * 1024 - 64 * 1024;  // room for brackets and commas
 constexpr std::size_t message_overhead = 640;                    // of what every message carries
+// RFC 9218: below the usual 3, as nobody waits; above 7, which is for what has all day.
+constexpr const char* unhurried = "u=5";
 constexpr Time first_sweep_limit{1'000};
 constexpr int sweep_page = 500;
 constexpr std::size_t most_pages = 1'000;
@@ -144,15 +146,21 @@ private:
         std::vector<Subject> subjects;
         http::Call message{.method = "POST", .target = "/" + std::string(to_text(request.verb))};
         std::string& body = message.body;
+        // Votes hold up whoever asked for them.
+        bool is_awaited = class_of(request.verb) == asking;
         for (const Schedule::Call& call : request.calls) {
             const Rendered rendered = shared_->hooks.render(name_, call.key, request.verb);
             if (!body.empty()) body += ',';
             body += rendered.body;
+            is_awaited = is_awaited || rendered.is_awaited;
             // An array is of many traces: none of them names it.
             if (request.calls.size() == 1 && !rendered.traceparent.empty())
                 message.headers.push_back({"traceparent", rendered.traceparent});
             subjects.push_back({to_text(call.key.gid), call.key.branch_id});
         }
+        // A participant may let it share the sync of what comes next: for a client that goes on at
+        // the decision, the next prepare's.
+        if (!is_awaited) message.headers.push_back({"Priority", unhurried});
         const bool is_array = subjects.size() > 1;
         if (is_array) body = "[" + body + "]";
         transmit(std::move(request), std::move(subjects), std::move(message), is_array);

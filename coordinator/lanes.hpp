@@ -42,6 +42,7 @@ struct InDoubt {
 struct Rendered {
     std::string body;         // JSON text
     std::string traceparent;  // the client's (W3C Trace Context), or empty
+    bool is_awaited = false;  // somebody waits for what comes of it
 };
 
 /// What the lanes need of their owner; all called on the loop.

@@ -34,9 +34,11 @@ Rendered Service::render(const std::string& participant, const BranchKey& key, V
                       .origin = {}};
     const Transaction* t = core_.find(key.gid);
     const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
-    if (!index) return {tell_message(envelope, {}), {}};  // an orphan's
+    if (!index) return {.body = tell_message(envelope, {}), .traceparent = {}};  // an orphan's
     envelope.origin = t->started().origin;
-    return {message_to(envelope, *t, *index, verb), t->started().traceparent};
+    return {.body = message_to(envelope, *t, *index, verb),
+            .traceparent = t->started().traceparent,
+            .is_awaited = waiters_.contains(key.gid)};
 }
 
 std::string Service::message_to(const Envelope& envelope,

@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -62,11 +63,13 @@ public:
               ParticipantMetrics& metrics,
               Verb verb,
               bool is_array,
+              wal::Urgency urgency,
               http::Respond respond)
         : branches_(branches),
           metrics_(metrics),
           verb_(verb),
           is_array_(is_array),
+          urgency_(urgency),
           respond_(std::move(respond)) {}
 
     void read(const Json& json) {
@@ -104,6 +107,7 @@ private:
                     if (--self->waiting_ == 0) self->respond();
                 },
             .is_new_work = begins_work(verb_),
+            .urgency = urgency_,
             .label = to_string(verb_),
         };
     }
@@ -141,6 +145,7 @@ private:
     ParticipantMetrics& metrics_;
     Verb verb_;
     bool is_array_;
+    wal::Urgency urgency_;
     http::Respond respond_;
     std::vector<Exchange> exchanges_;  // doesn't grow once pieces point into it
     std::size_t waiting_ = 0;
@@ -156,6 +161,7 @@ http::Handler branch_handler(
     return [verb, &branches, &queue, clock = std::move(clock), most_items](http::Request request,
                                                                            http::Respond respond) {
         const bool is_array = begins_with_bracket(request.body);
+        const wal::Urgency urgency = urgency_of(request.header("Priority"));
         http::JsonLimits limits;
         if (is_array) ++limits.depth;  // sixteen levels inside each message
         const auto json = http::parse_json(request.body, limits);
@@ -164,7 +170,7 @@ http::Handler branch_handler(
             return respond(http::problem(http::FieldError{
                 "", "an array of 1 to " + std::to_string(most_items) + " messages"}));
         auto gathering = std::make_shared<Gathering>(
-            branches, queue.metrics(), verb, is_array, std::move(respond));
+            branches, queue.metrics(), verb, is_array, urgency, std::move(respond));
         if (is_array)
             for (const Json& item : *json) gathering->read(item);
         else
@@ -206,6 +212,21 @@ http::Response list_in_doubt(const Branches& branches,
 }
 
 }  // namespace
+
+wal::Urgency urgency_of(std::string_view priority) {
+    constexpr char usual = '3';
+    char urgency = usual;
+    while (!priority.empty()) {
+        const std::size_t end = std::min(priority.find(','), priority.size());
+        std::string_view member = priority.substr(0, end);
+        priority.remove_prefix(std::min(end + 1, priority.size()));
+        while (!member.empty() && member.front() == ' ') member.remove_prefix(1);
+        while (!member.empty() && member.back() == ' ') member.remove_suffix(1);
+        const bool is_urgency = member.size() == 3 && member.starts_with("u=");
+        if (is_urgency && member[2] >= '0' && member[2] <= '7') urgency = member[2];
+    }
+    return urgency > usual ? wal::Urgency::lazy : wal::Urgency::forced;
+}
 
 void add_contract_routes(http::Router& router,
                          const Branches& branches,

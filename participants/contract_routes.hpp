@@ -6,8 +6,13 @@
 #include "participants/request_queue.hpp"
 
 #include <cstddef>
+#include <string_view>
 
 namespace twophase::participants {
+
+/// Of a request by its Priority header (RFC 9218): lazy when less urgent than usual, as nobody
+/// waits for it; a malformed header is as none.
+wal::Urgency urgency_of(std::string_view priority);
 
 /// Adds POST /v1/branches/{verb}, GET /v1/branches/in-doubt and GET /v1/audit. All arguments must
 /// outlive the router. `most_items` bounds an array.

@@ -44,6 +44,7 @@ wal::Job RequestQueue::job_of(Piece piece) {
             then(written == wal::Written::durable ? Fate::durable : Fate::no_room);
     };
     job.is_new_work = piece.is_new_work;
+    job.urgency = piece.urgency;
     job.label = piece.label;
     return job;
 }

@@ -23,6 +23,7 @@ struct Piece {
     std::function<void(wal::Unit&)> work;  // on the writer's thread, perhaps twice; may throw
     std::function<void(Fate)> then;        // on the loop, once; not called after a failed commit
     bool is_new_work = false;
+    wal::Urgency urgency = wal::Urgency::forced;
     const char* label = "";  // of the crash points, a literal
 };
 

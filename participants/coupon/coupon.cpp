@@ -176,7 +176,7 @@ std::vector<std::string> CouponKind::tables() const {
 
 Resource& CouponKind::open(const TableOf& table_of) {
     table_of_ = table_of;
-    return resource_.emplace(table_of, random_code);
+    return resource_.emplace(table_of, new_code);
 }
 
 std::unique_ptr<Books> CouponKind::books(const TableOf& table_of) const {

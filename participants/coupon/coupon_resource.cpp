@@ -99,7 +99,14 @@ Promised find_promised(const Stock& stock, const wal::Unit& unit, const Work& wo
 
 }  // namespace
 
-std::string random_code() {
+std::string new_code(const Moment& moment) {
+    constexpr std::string_view base32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    constexpr int bits = 5;
+    constexpr std::size_t of_time = 10;
+    std::string code(of_time, base32[0]);
+    auto milliseconds = static_cast<std::uint64_t>(moment.microseconds / 1'000);
+    for (std::size_t i = of_time; i-- > 0; milliseconds >>= bits)
+        code[i] = base32[milliseconds % base32.size()];
     std::array<unsigned char, 16> bytes{};
     std::size_t filled = 0;
     while (filled < bytes.size()) {
@@ -108,8 +115,6 @@ std::string random_code() {
         if (got < 0) throw std::system_error(errno, std::generic_category(), "getrandom");
         filled += static_cast<std::size_t>(got);
     }
-    constexpr std::string_view base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    std::string code;
     for (const unsigned char byte : bytes) code.push_back(base32[byte % base32.size()]);
     return code;
 }
@@ -125,12 +130,14 @@ Step CouponResource::take(wal::Unit& unit,
     change.user_id = request.user_id;
     change.amount = 1;
     if (a_template) change.before_state = change.after_state = state_of(*a_template);
-    const std::int64_t held = stock_.held_by(unit, request.template_id, request.user_id);
+    const bool is_limited = a_template && a_template->per_user_limit != 0;
+    const std::int64_t held =
+        is_limited ? stock_.held_by(unit, request.template_id, request.user_id) : 0;
     if (auto refusal = check(a_template, held, moment))
         return refuse(std::move(*refusal), std::move(change));
 
-    std::string code = make_code_();
-    while (stock_.find_coupon(Rows(unit), code)) code = make_code_();
+    std::string code = make_code_(moment);
+    while (stock_.find_coupon(Rows(unit), code)) code = make_code_(moment);
     Coupon coupon;
     coupon.state = state;
     coupon.template_id = request.template_id;

@@ -10,11 +10,13 @@
 
 namespace twophase::participants::coupon {
 
-/// Gives a new coupon code: 16 characters of base32.
-using MakeCode = std::function<std::string()>;
+/// Gives a new coupon code.
+using MakeCode = std::function<std::string(const Moment&)>;
 
-/// A code from the kernel's randomness, so that nobody can guess one. Any thread.
-std::string random_code();
+/// A ULID (github.com/ulid/spec): 26 characters of Crockford's base32, the first ten a time in
+/// milliseconds, so that the coupons of one batch lie side by side; the rest 80 bits of the
+/// kernel's randomness, so that nobody can guess one. Any thread.
+std::string new_code(const Moment& moment);
 
 /// `create_coupon` {template_id, user_id}.
 class CouponResource : public Resource {

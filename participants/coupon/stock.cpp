@@ -131,7 +131,7 @@ void Stock::add(wal::Unit& unit,
     ++(is_issued ? a_template.issued : a_template.reserved);
     write(unit, coupons_, code, coupon);
     write(unit, by_user_, user_key(coupon.user_id, coupon.number), Code{code});
-    count(unit, coupon, 1);
+    count(unit, coupon, a_template, 1);
     save_changed(unit, coupon.template_id, a_template, moment);
 }
 
@@ -156,11 +156,15 @@ void Stock::remove(wal::Unit& unit,
     unit.erase(coupons_, code);
     if (coupon.state == CouponState::issued) unit.erase(issued_, key_of(coupon.number));
     unit.erase(by_user_, user_key(coupon.user_id, coupon.number));
-    count(unit, coupon, -1);
+    count(unit, coupon, a_template, -1);
     save_changed(unit, coupon.template_id, a_template, moment);
 }
 
-void Stock::count(wal::Unit& unit, const Coupon& coupon, std::int64_t change) const {
+void Stock::count(wal::Unit& unit,
+                  const Coupon& coupon,
+                  const Template& a_template,
+                  std::int64_t change) const {
+    if (a_template.per_user_limit == 0) return;  // for ever: a template's limit doesn't change
     const std::string key = held_key(coupon.template_id, coupon.user_id);
     Held held = read<Held>(unit, held_, key).value_or(Held{});
     held.coupons += change;

@@ -52,8 +52,8 @@ enum class CouponState : std::uint8_t { reserved = 1, issued = 2 };
 const char* to_string(CouponState state);
 
 /// One coupon of one user, named by its code. Its row is written once; that it was issued later
-/// stands in `issued` by its number, where the coupons of one batch lie side by side. (Codes are
-/// random: changing a hundred rows means writing a hundred pages.)
+/// stands in `issued` by its number. (Codes that earlier builds gave are random: changing a hundred
+/// rows means writing a hundred pages.)
 struct Coupon {
     CouponState state = CouponState::reserved;
     std::string template_id;
@@ -90,7 +90,8 @@ public:
     std::optional<Coupon> find_coupon(const Rows& rows, std::string_view code) const;
     /// The coupon in a row of `coupons`, as it is now.
     Coupon coupon_in(const Rows& rows, std::string_view code, std::string_view value) const;
-    /// How many of a template a user holds, reserved ones too.
+    /// How many of a template with a limit for each user one holds, reserved ones too. Of others it
+    /// isn't counted: that would be a page written for each coupon.
     std::int64_t held_by(const wal::Unit& unit,
                          std::string_view template_id,
                          std::string_view user_id) const;
@@ -138,7 +139,10 @@ private:
                       std::string_view template_id,
                       Template& a_template,
                       const Moment& moment) const;
-    void count(wal::Unit& unit, const Coupon& coupon, std::int64_t change) const;
+    void count(wal::Unit& unit,
+               const Coupon& coupon,
+               const Template& a_template,
+               std::int64_t change) const;
 
     wal::Table templates_;
     wal::Table coupons_;

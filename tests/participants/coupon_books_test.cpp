@@ -84,7 +84,8 @@ protected:
 
     testing::OpenStore store{all_tables()};
     int made = 0;
-    CouponResource resource{store.table_of(), [this] { return "CODE" + std::to_string(++made); }};
+    CouponResource resource{store.table_of(),
+                            [this](const Moment&) { return "CODE" + std::to_string(++made); }};
     Branches branches{
         {.participant = "coupon", .coordinators = {"main"}}, store.table_of(), resource};
     Operations operations{resource, branches.audit(), store.table_of()};

@@ -26,7 +26,7 @@ struct CouponBench {
     OpenStore store{all_tables()};
     std::vector<std::string> codes;  // given out from the back, then numbered ones
     int made = 0;
-    CouponResource resource{store.table_of(), [this] {
+    CouponResource resource{store.table_of(), [this](const Moment&) {
                                 if (codes.empty()) return "CODE" + std::to_string(++made);
                                 std::string code = codes.back();
                                 codes.pop_back();
@@ -154,15 +154,19 @@ TEST(CouponTest, EveryChangeOfTheStockRaisesTheVersion) {
     }
 }
 
-TEST(CouponTest, RandomCodesAreSixteenCharactersOfBase32) {
-    std::set<std::string> codes;
+TEST(CouponTest, CodesBeginWithTheirTimeAndEndInWhatNobodyGuesses) {
+    std::set<std::string> endings;
     for (int i = 0; i < 100; ++i) {
-        const std::string code = random_code();
-        EXPECT_EQ(code.size(), 16U);
-        EXPECT_EQ(code.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), std::string::npos);
-        codes.insert(code);
+        // The time of the ULID specification's example.
+        const std::string code = new_code({.microseconds = 1'469'918'176'385'999});
+        EXPECT_EQ(code.size(), 26U);
+        EXPECT_TRUE(code.starts_with("01ARYZ6S41")) << code;
+        EXPECT_EQ(code.find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ"), std::string::npos);
+        endings.insert(code.substr(10));
     }
-    EXPECT_EQ(codes.size(), 100U);
+    EXPECT_EQ(endings.size(), 100U);
+    EXPECT_LT(new_code({.microseconds = 1'469'918'176'385'999}),
+              new_code({.microseconds = 1'469'918'176'386'000}));
 }
 
 }  // namespace

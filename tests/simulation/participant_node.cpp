@@ -222,7 +222,7 @@ std::int64_t CreditNode::held() {
 std::vector<std::string> CouponNode::resource_tables() const { return coupon::Stock::tables(); }
 
 Resource& CouponNode::make_resource(const TableOf& table_of) {
-    return resource_.emplace(table_of, [this] {
+    return resource_.emplace(table_of, [this](const Moment&) {
         return "code" + std::to_string(world.chance.bits() % 1'000'000'000'000);
     });
 }
