@@ -1,7 +1,6 @@
 #include "coordinator/lanes.hpp"
 
 #include "coordinator/lane_metrics.hpp"
-#include "http/json.hpp"
 #include "http/text.hpp"
 #include "wal/crash_point.hpp"
 
@@ -25,9 +24,6 @@ constexpr std::size_t message_overhead = 640;                    // of what ever
 // RFC 9218: below the usual 3, as nobody waits; above 7, which is for what has all day.
 constexpr const char* unhurried = "u=5";
 constexpr Time first_sweep_limit{1'000};
-constexpr int sweep_page = 500;
-constexpr std::size_t most_pages = 1'000;
-constexpr Time page_pause{250};
 
 unsigned class_of(Verb verb) {
     return verb == Verb::prepare || verb == Verb::execute ? asking : telling;
@@ -72,23 +68,29 @@ public:
           peer_(around.peer(participant.endpoint,
                             2 * options_of(shared_->config, participant).window + 16)),
           retry_alarm_(around.alarm()),
-          sweep_alarm_(around.alarm()),
-          page_alarm_(around.alarm()) {}
+          release_alarm_(around.alarm()),
+          sweep_(std::make_shared<Sweep>(
+              around,
+              *peer_,
+              shared_->config,
+              name_,
+              Sweep::Hooks{
+                  .found = [this](const InDoubt& branch) { shared_->hooks.found_in_doubt(branch); },
+                  .ended = [this] { release_prepares(); },
+                  .is_urgent = [this] { return are_prepares_held_; }})) {}
 
     void start() {
         schedule_.hold(asking, are_prepares_held_ = true);
-        sweep({});
+        sweep_->start();
         const Time limit = std::min<Time>(first_sweep_limit, shared_->config.sweep_interval);
-        sweep_alarm_->set(around_.now() + limit, [self = shared_from_this()] {
-            self->release_prepares();
-            self->sweep_again_later();
-        });
+        release_alarm_->set(around_.now() + limit,
+                            [self = shared_from_this()] { self->release_prepares(); });
     }
 
     void stop() {
         retry_alarm_->cancel();
-        sweep_alarm_->cancel();
-        page_alarm_->cancel();
+        release_alarm_->cancel();
+        sweep_->stop();
         peer_->close();
     }
 
@@ -160,7 +162,8 @@ private:
         }
         // A participant may let it share the sync of what comes next: for a client that goes on at
         // the decision, the next prepare's.
-        if (!is_awaited) message.headers.push_back({"Priority", unhurried});
+        // What is late fills a request by itself, and rests for as long as it takes.
+        if (!is_awaited && request.late == 0) message.headers.push_back({"Priority", unhurried});
         const bool is_array = subjects.size() > 1;
         if (is_array) body = "[" + body + "]";
         transmit(std::move(request), std::move(subjects), std::move(message), is_array);
@@ -249,86 +252,9 @@ private:
         }
     }
 
-    // --- what it holds in doubt ---
-
-    void sweep(const std::string& after) {
-        if (shared_->is_stopped || (after.empty() && std::exchange(is_sweeping_, true))) return;
-        http::Call call{.method = "GET",
-                        .target = "/in-doubt?coordinator=" + shared_->config.id +
-                                  "&limit=" + std::to_string(sweep_page) +
-                                  (after.empty() ? "" : "&after=" + after)};
-        peer_->send(std::move(call),
-                    shared_->config.call_timeout,
-                    [self = shared_from_this()](http::Result<http::Response> response) {
-                        self->handle_sweep(response);
-                    });
-    }
-
-    void handle_sweep(const http::Result<http::Response>& response) {
-        if (shared_->is_stopped) return;
-        std::string next;
-        const bool is_answered = read_sweep(response, next);
-        // A cursor that stands still, or pages without end, are not followed: the next sweep begins
-        // anew.
-        const bool goes_on = next != last_page_ && ++pages_ < most_pages;
-        last_page_ = next;
-        if (is_answered && !next.empty() && goes_on) return go_on_sweeping(next);
-        pages_ = 0;
-        last_page_.clear();
-        is_sweeping_ = false;
-        if (is_answered) release_prepares();
-    }
-
-    /// While prepares wait for the sweep it is in a hurry. Then most of what it would tell is being
-    /// told anyway, and the rest asks for itself: it leaves the loop to live traffic.
-    void go_on_sweeping(const std::string& after) {
-        if (are_prepares_held_) return sweep(after);
-        page_alarm_->set(around_.now() + page_pause,
-                         [self = shared_from_this(), after] { self->sweep(after); });
-    }
-
-    /// Hands up one page; false when it was none.
-    bool read_sweep(const http::Result<http::Response>& response, std::string& next) {
-        if (!response || response->status != 200) return false;
-        const auto body = http::parse_json(response->body);
-        if (!body || !body->is_object()) return false;
-        const auto items = body->find("items");
-        if (items == body->end() || !items->is_array()) return false;
-        for (const http::Json& item : *items) {
-            if (!item.is_object() || !item.contains("gid") || !item.contains("branch_id")) continue;
-            if (!item["gid"].is_string() || !item["branch_id"].is_string()) continue;
-            if (!is_name(item["branch_id"].get<std::string>())) continue;
-            shared_->hooks.found_in_doubt({name_, item["gid"], item["branch_id"]});
-        }
-        const auto cursor = body->find("next");
-        if (cursor != body->end() && cursor->is_string())
-            next = percent_encoded(cursor->get<std::string>());
-        return true;
-    }
-
-    static std::string percent_encoded(const std::string& text) {
-        std::string encoded;
-        for (const char c : text) {
-            const auto byte = static_cast<unsigned char>(c);
-            if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~')
-                encoded += c;
-            else
-                encoded += fmt::format("%{:02X}", byte);
-        }
-        return encoded;
-    }
-
     void release_prepares() {
         schedule_.hold(asking, are_prepares_held_ = false);
         pump_soon();
-    }
-
-    void sweep_again_later() {
-        const auto next = around_.now() + shared_->config.sweep_interval;
-        sweep_alarm_->set(next, [self = shared_from_this()] {
-            self->sweep({});
-            self->sweep_again_later();
-        });
     }
 
     recovery::Surroundings& around_;
@@ -339,15 +265,12 @@ private:
     Schedule schedule_;
     std::unique_ptr<recovery::Peer> peer_;
     std::unique_ptr<recovery::Alarm> retry_alarm_;
-    std::unique_ptr<recovery::Alarm> sweep_alarm_;
-    std::unique_ptr<recovery::Alarm> page_alarm_;
+    std::unique_ptr<recovery::Alarm> release_alarm_;
+    std::shared_ptr<Sweep> sweep_;
     std::optional<Time> armed_for_;
     std::string last_error_;
     bool is_pump_posted_ = false;
-    bool is_sweeping_ = false;
     bool are_prepares_held_ = false;
-    std::string last_page_;
-    std::size_t pages_ = 0;
 };
 
 Lanes::Lanes(recovery::Surroundings& around,

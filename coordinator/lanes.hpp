@@ -4,6 +4,7 @@
 #include "coordinator/config.hpp"
 #include "coordinator/messages.hpp"
 #include "coordinator/protocol/records.hpp"
+#include "coordinator/sweep.hpp"
 #include "recovery/lane.hpp"
 #include "recovery/metrics.hpp"
 #include "recovery/surroundings.hpp"
@@ -29,13 +30,6 @@ struct BranchKeyHash {
     std::size_t operator()(const BranchKey& key) const noexcept {
         return GidHash{}(key.gid) * 31 + std::hash<std::string>{}(key.branch_id);
     }
-};
-
-/// What a participant holds prepared, as it says itself.
-struct InDoubt {
-    std::string participant;
-    std::string gid;
-    std::string branch_id;
 };
 
 /// A message to send now.

@@ -5,10 +5,15 @@
 #include "participants/branches.hpp"
 #include "participants/request_queue.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <string_view>
 
 namespace twophase::participants {
+
+/// How long a lazy message waits for others to share a sync with. It still holds what it holds, and
+/// a place in its coordinator's window.
+inline constexpr std::chrono::milliseconds unhurried_delay{10};
 
 /// Of a request by its Priority header (RFC 9218): lazy when less urgent than usual, as nobody
 /// waits for it; a malformed header is as none.

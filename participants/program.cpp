@@ -175,8 +175,7 @@ struct Program::State {
         std::ranges::copy(kind.tables(), std::back_inserter(options.tables));
         options.map_bytes = config.map_bytes;
         options.any_filesystem = config.any_filesystem;
-        // What nobody waits for still holds what it holds, and the coordinator a request's place.
-        options.lazy_delay = std::chrono::milliseconds(10);
+        options.lazy_delay = unhurried_delay;
         options.committed = recovery::store_metrics(metrics);
         opener = std::thread([this, options = std::move(options), to_loop = post()] {
             try {

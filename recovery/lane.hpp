@@ -32,9 +32,13 @@ struct LaneOptions {
     std::size_t most_items = 1;  // in one request; 1: the peer takes no arrays
     // Requests with what is late (left over, planned, tried before, or wanted while the peer was
     // away) while there is new work: few and full ones end a backlog soonest for the same wait of
-    // new work.
+    // new work. After a full one none leaves for `rest` times as long as it took, at most for
+    // `most_rest`, and after others for their part of that: so new work has the peer, and the loop
+    // that hears its answers, to itself for most of the time.
     std::size_t late_window = 1;
-    Time new_work_lasts{1'000};  // since some left
+    unsigned rest = 3;
+    Time most_rest{100};
+    Time new_work_lasts{200};  // since some left or was answered
     std::size_t most_bytes = 4 * 1024 * 1024;
     BackoffOptions backoff;
     BreakerOptions breaker;
@@ -59,6 +63,7 @@ public:
         Verb verb{};
         std::vector<Call> calls;
         std::size_t late = 0;  // calls of the late line
+        Time left_at{};
         bool is_probe = false;
     };
 
@@ -167,7 +172,15 @@ public:
     /// The request is over. The success that closes the breaker makes all that waits there due.
     void done(const Request& request, Outcome outcome, Time now) {
         --in_window_[class_of_(request.verb)];
-        if (request.late > 0) --late_in_window_[class_of_(request.verb)];
+        if (request.late > 0) {
+            --late_in_window_[class_of_(request.verb)];
+            Time& until = late_rests_until_[class_of_(request.verb)];
+            until = std::max(until, now + rest_after(request, now));
+        }
+        if (request.late < request.calls.size()) {
+            --new_in_flight_;
+            last_new_work_ = now;
+        }
         for (const Call& call : request.calls) {
             const auto found = in_flight_.find(call.key);
             if (--found->second == 0) in_flight_.erase(found);
@@ -201,7 +214,7 @@ public:
             return first_of(planned_);
         }
         std::optional<Time> first;
-        for (const auto& time : {first_of(due_), first_of(planned_), late_has_all_places_at()})
+        for (const auto& time : {first_of(due_), first_of(planned_), late_may_leave_at()})
             if (time && (!first || *time < *first)) first = time;
         return first;
     }
@@ -295,17 +308,41 @@ private:
     bool has_place_for_late(Verb verb) const {
         return has_place(verb) &&
                (!is_new_work_about_ || breaker_.is_open() ||  // a probe, whatever it is made of
-                late_in_window_[class_of_(verb)] < options_.late_window);
+                (has_place_of_late(verb) && looked_at_ >= late_rests_until_[class_of_(verb)]));
     }
 
-    /// When late calls that wait for a place of theirs may have the others': new work has ended.
-    std::optional<Time> late_has_all_places_at() const {
-        if (!is_new_work_about_) return std::nullopt;
-        for (const auto& [verb, ready] : ready_)
-            if (!ready.lines[unsigned(Line::late)].empty() && has_place(verb) &&
-                !has_place_for_late(verb))
-                return *last_new_work_ + options_.new_work_lasts;
-        return std::nullopt;
+    static std::optional<Time> earlier(std::optional<Time> known, Time other) {
+        return known ? std::min(*known, other) : other;
+    }
+
+    /// A request of one call has nothing to make up for, where arrays are taken or not.
+    Time rest_after(const Request& request, Time now) const {
+        if (options_.most_items == 1) return Time{0};
+        const Time took = std::max(now - request.left_at, Time{0});
+        const auto full = static_cast<Time::rep>(options_.most_items - 1);
+        const auto part = static_cast<Time::rep>(request.calls.size() - 1);
+        return std::min(options_.rest * took, options_.most_rest) * part / full;
+    }
+
+    bool has_place_of_late(Verb verb) const {
+        return late_in_window_[class_of_(verb)] < options_.late_window;
+    }
+
+    /// When late calls that wait for a place of theirs may leave without an answer in between: they
+    /// have rested, or new work has ended and they may have the other places.
+    std::optional<Time> late_may_leave_at() const {
+        std::optional<Time> first;
+        if (!is_new_work_about_) return first;
+        for (const auto& [verb, ready] : ready_) {
+            if (ready.lines[unsigned(Line::late)].empty() || !has_place(verb) ||
+                has_place_for_late(verb))
+                continue;
+            // While new work is under way, its answer is what comes first.
+            if (new_in_flight_ == 0)
+                first = earlier(first, *last_new_work_ + options_.new_work_lasts);
+            if (has_place_of_late(verb)) first = earlier(first, late_rests_until_[class_of_(verb)]);
+        }
+        return first;
     }
 
     /// Something could leave now.
@@ -343,19 +380,25 @@ private:
 
     /// Gathers the next request of any verb whose window has a place; verbs take turns.
     std::optional<Request> next_request(std::size_t most_items, Time now) {
-        is_new_work_about_ = last_new_work_ && now < *last_new_work_ + options_.new_work_lasts;
+        looked_at_ = now;
+        is_new_work_about_ = new_in_flight_ > 0 ||
+                             (last_new_work_ && now < *last_new_work_ + options_.new_work_lasts);
         auto turn = ready_.upper_bound(last_verb_);
         for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
             if (turn == ready_.end()) turn = ready_.begin();
             if (!has_place(turn->first)) continue;
             Request request = gather(turn->first, turn->second, most_items);
             if (request.calls.empty()) continue;
+            request.left_at = now;
             ++in_window_[class_of_(turn->first)];
             if (request.late > 0) {
                 ++late_in_window_[class_of_(turn->first)];
                 last_late_verb_[class_of_(turn->first)] = request.verb;
             }
-            if (request.late < request.calls.size()) last_new_work_ = now;
+            if (request.late < request.calls.size()) {
+                ++new_in_flight_;
+                last_new_work_ = now;
+            }
             last_verb_ = request.verb;
             return request;
         }
@@ -416,6 +459,9 @@ private:
     std::size_t left_over_ = 0;
     std::size_t in_window_[2] = {0, 0};
     std::size_t late_in_window_[2] = {0, 0};
+    Time late_rests_until_[2] = {Time::min(), Time::min()};
+    Time looked_at_{};               // by the last take()
+    std::size_t new_in_flight_ = 0;  // requests with calls of the fresh line
     std::optional<Time> last_new_work_;
     bool is_new_work_about_ = false;
     bool held_[2] = {false, false};

@@ -1,6 +1,7 @@
 #include "tests/bench/load.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace twophase::bench {
 namespace {
@@ -74,6 +75,31 @@ Measured run_clients(boost::asio::io_context& io,
         })
         .run(io, clients);
     measured.seconds = std::chrono::duration<double>(length).count();
+    return measured;
+}
+
+Measured run_clients_while(boost::asio::io_context& io,
+                           std::size_t clients,
+                           const std::function<bool()>& goes_on,
+                           const Task& task) {
+    Measured measured;
+    const Instant start = std::chrono::steady_clock::now();
+    std::optional<Instant> end;
+    Clients(
+        task,
+        [&] {
+            if (!end && (measured.failed > 0 || !goes_on())) end = std::chrono::steady_clock::now();
+            return !end;
+        },
+        [&](Instant begun, bool is_done) {
+            ++(is_done ? measured.carried_out : measured.failed);
+            if (!is_done || end) return;
+            const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+                std::chrono::steady_clock::now() - begun);
+            measured.microseconds.push_back(static_cast<std::uint32_t>(took.count()));
+        })
+        .run(io, clients);
+    measured.seconds = std::chrono::duration<double>(end.value_or(start) - start).count();
     return measured;
 }
 

@@ -35,6 +35,12 @@ Measured run_clients(boost::asio::io_context& io,
                      std::chrono::milliseconds length,
                      const Task& task);
 
+/// The same for as long as `goes_on` says so, asked whenever a client is free.
+Measured run_clients_while(boost::asio::io_context& io,
+                           std::size_t clients,
+                           const std::function<bool()>& goes_on,
+                           const Task& task);
+
 /// Does `task` `times` times, `clients` at once; how many failed. For filling and for checks.
 std::size_t run_times(boost::asio::io_context& io,
                       std::size_t clients,

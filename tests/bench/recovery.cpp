@@ -3,8 +3,12 @@
 #include "http/json.hpp"
 #include "tests/bench/history.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <algorithm>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -15,6 +19,8 @@ using namespace std::chrono_literals;
 using Instant = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t live_clients = 16;
+constexpr double most_seconds = 600;
+constexpr std::chrono::milliseconds least_round{2'000};  // a shorter round says little
 
 double seconds_since(Instant start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -32,6 +38,47 @@ std::size_t unfinished_in(Place& place) {
     }
     return least;
 }
+
+/// Looks every now and then how much of a backlog is left, while clients use the same loop. Each of
+/// them has one under way at most: beyond their number, what the coordinator counts is backlog.
+class Watch : public std::enable_shared_from_this<Watch> {
+public:
+    Watch(Place& place, std::size_t backlog, Instant start)
+        : place_(place), unfinished_(backlog), start_(start) {}
+
+    void look() {
+        place_.exchanges.coordinator().send(
+            {.target = "/v1/status"},
+            10s,
+            [self = shared_from_this()](const http::Result<http::Response>& response) {
+                self->note(response);
+            });
+    }
+    bool is_backlog_left() const { return unfinished_ > live_clients; }
+
+private:
+    void note(const http::Result<http::Response>& response) {
+        if (response && response->status == 200)
+            unfinished_ = http::Json::parse(response->body).at("live").get<std::size_t>();
+        const double now = seconds_since(start_);
+        if (now > most_seconds)
+            throw std::runtime_error("the backlog isn't resolved in ten minutes");
+        if (now > said_ + 1) {
+            said_ = now;
+            say("  after " + std::to_string(now) + " s " + std::to_string(unfinished_) +
+                " unfinished");
+        }
+        if (!is_backlog_left()) return;
+        timer_.expires_after(20ms);
+        timer_.async_wait([self = shared_from_this()](boost::system::error_code) { self->look(); });
+    }
+
+    Place& place_;
+    boost::asio::steady_timer timer_{place_.io};
+    std::size_t unfinished_;
+    Instant start_;
+    double said_ = 0;
+};
 
 }  // namespace
 
@@ -51,7 +98,9 @@ void recover(Report& report, Place& place, std::size_t backlog, std::chrono::mil
     Exchanges& exchanges = place.exchanges;
     // New work has to wait while a participant has too much to hear first.
     const Task task = exchanges.coordinated({.is_patient = true});
-    const double before = run_clients(place.io, live_clients, round, task).rate();
+    run_clients(place.io, live_clients, round, task);  // until everything runs warm
+    const double before =
+        run_clients(place.io, live_clients, std::max(round, least_round), task).rate();
     const Books books = read_books(place.io, exchanges);
     std::size_t committed = exchanges.committed();
 
@@ -64,20 +113,15 @@ void recover(Report& report, Place& place, std::size_t backlog, std::chrono::mil
     const Instant start = std::chrono::steady_clock::now();
     place.servers.start();
     const double ready = seconds_since(start);
-    // Between two slices nothing of the live traffic is under way: what the coordinator counts then
-    // is the backlog.
-    Measured live;
-    double resolved = 0;
-    const auto live_rate = [&] { return double(live.carried_out) / (resolved - ready); };
-    for (std::size_t left = backlog; left > 0;) {
-        live.add(run_clients(place.io, live_clients, 250ms, task));
-        if (live.failed > 0) throw std::runtime_error("live traffic failed during the recovery");
-        resolved = seconds_since(start);
-        left = unfinished_in(place);
-        say("  after " + std::to_string(resolved) + " s " + std::to_string(left) + " left, live " +
-            std::to_string(static_cast<long>(live_rate())) + "/s");
-        if (resolved > 600) throw std::runtime_error("the backlog isn't resolved in ten minutes");
-    }
+    const auto watch = std::make_shared<Watch>(place, backlog, start);
+    watch->look();
+    const Measured live = run_clients_while(
+        place.io, live_clients, [&] { return watch->is_backlog_left(); }, task);
+    if (live.failed > 0) throw std::runtime_error("live traffic failed during the recovery");
+    while (unfinished_in(place) > 0)
+        if (seconds_since(start) > most_seconds)
+            throw std::runtime_error("the backlog isn't resolved in ten minutes");
+    const double resolved = seconds_since(start);
     committed = exchanges.committed() - committed + decided;
     const std::string fault = disagreement(books, read_books(place.io, exchanges), committed, 0);
     if (!fault.empty()) throw std::runtime_error("recovery: the books disagree: " + fault);
@@ -85,8 +129,10 @@ void recover(Report& report, Place& place, std::size_t backlog, std::chrono::mil
     report.add("recovery: ready after (s)", ready);
     report.add("recovery: all resolved after (s)", resolved);
     report.add("recovery: live traffic before (/s)", before);
-    report.add("recovery: live traffic meanwhile (/s)", live_rate());
-    report.add_ratio("live_during_recovery", before > 0 ? live_rate() / before : 0);
+    report.add("recovery: live traffic meanwhile (/s)", live.rate());
+    // Of a small backlog little is left to go on beside.
+    if (live.seconds >= 1)
+        report.add_ratio("live_during_recovery", before > 0 ? live.rate() / before : 0);
     report.add_ratio("recovered_of_backlog_in_15_s", 15 / std::max(resolved, 0.001));
 }
 

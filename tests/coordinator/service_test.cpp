@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 #include <string>
 
 namespace twophase::coordinator {
@@ -46,6 +47,60 @@ TEST_F(ServiceTest, AStaleEpochThatWasMeantForAnEarlierStartIsNoAnswer) {
     pass(5'000ms);
     finish();
     EXPECT_EQ(decision_of(gid), Decision::rollback) << "nobody voted in time";
+}
+
+/// What the calls that wait say of their urgency; empty: nothing.
+std::set<std::string> priorities(const Turned& around) {
+    std::set<std::string> all;
+    for (const auto& sent : around.calls) {
+        std::string priority;
+        for (const http::Header& header : sent.call.headers)
+            if (header.name == "Priority") priority = header.value;
+        all.insert(priority);
+    }
+    return all;
+}
+
+/// Prepares and takes the votes; then the commits wait.
+class PriorityTest : public ServiceTest {
+protected:
+    Gid leave_committing(const std::string& id, Milestone awaited) {
+        const Gid gid = submit(id).gid;
+        service_->wait(gid, awaited, [](Milestone) {});
+        run();
+        EXPECT_EQ(priorities(around_), std::set<std::string>{""}) << "a vote holds up who asked";
+        answer();
+        EXPECT_EQ(around_.calls.size(), 2U);
+        return gid;
+    }
+};
+
+TEST_F(PriorityTest, ACommitThatNobodyWaitsForMayTakeItsTime) {
+    finish();
+    const Gid gid = leave_committing("1", Milestone::decided);
+    EXPECT_TRUE(service_->has_reached(gid, Milestone::decided));
+    EXPECT_EQ(priorities(around_), std::set<std::string>{"u=5"});
+    finish();
+}
+
+TEST_F(PriorityTest, ACommitThatAClientWaitsForIsUrgent) {
+    finish();
+    leave_committing("1", Milestone::completed);
+    EXPECT_EQ(priorities(around_), std::set<std::string>{""});
+    finish();
+}
+
+TEST_F(PriorityTest, AnArrayIsAsUrgentAsItsMostUrgentCall) {
+    finish();
+    const Gid first = submit("1").gid;
+    const Gid second = submit("2").gid;
+    service_->wait(first, Milestone::decided, [](Milestone) {});
+    service_->wait(second, Milestone::completed, [](Milestone) {});
+    run();
+    answer();
+    ASSERT_EQ(around_.calls.size(), 2U) << "one array to each";
+    EXPECT_EQ(priorities(around_), std::set<std::string>{""});
+    finish();
 }
 
 TEST_F(ServiceTest, AStaleEpochThatTellsOfALaterStartEndsTheProgram) {

@@ -1,4 +1,5 @@
 // Participants over HTTP.
+#include "participants/contract_routes.hpp"
 #include "participants/coupon/coupon.hpp"
 #include "participants/credit/credit.hpp"
 #include "tests/participants/bench.hpp"
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 namespace twophase::participants {
@@ -112,6 +114,32 @@ TEST_F(CreditService, SpeaksTheContract) {
     EXPECT_EQ(committed.body.at("result").at("balance"), 70);
     EXPECT_EQ(get(at(), "/v1/branches/in-doubt").body.at("items").size(), 0U);
     EXPECT_EQ(get(at(), "/v1/audit?gid=" + gid(1)).body.at("items").size(), 2U);
+}
+
+TEST(UrgencyTest, APriorityBelowTheUsualIsLazyAndWhatIsMalformedIsUsual) {
+    for (const char* priority : {"u=4", "u=5", "u=7", "i, u=6", " u=5 ,i", "u=1, u=5", "u=5,,"})
+        EXPECT_EQ(urgency_of(priority), wal::Urgency::lazy) << priority;
+    for (const char* priority :
+         {"", "u=0", "u=3", "i", "u=8", "u=", "u=55", "u", "U=5", "xu=5", "u = 5", ",", "u=5, u=3"})
+        EXPECT_EQ(urgency_of(priority), wal::Urgency::forced) << priority;
+}
+
+/// A moment at least, for a prepare to share its sync: alone it is never there before.
+TEST_F(CreditService, WhatNobodyWaitsForWaitsForCompany) {
+    open_account();
+    for (const char* verb : {"commit", "rollback"}) {
+        const int n = verb == std::string("commit") ? 1 : 2;
+        ASSERT_EQ(post(at(), "/v1/branches/prepare", deduct(n)).status, 200U);
+        const auto begin = std::chrono::steady_clock::now();
+        const Reply ended = testing::send(at(),
+                                          "POST",
+                                          std::string("/v1/branches/") + verb,
+                                          branch_message(gid(n), "credit"),
+                                          {{"Priority", "u=5"}});
+        EXPECT_EQ(ended.status, 200U);
+        EXPECT_GE(std::chrono::steady_clock::now() - begin, unhurried_delay);
+    }
+    EXPECT_EQ(account().at("balance"), 70);
 }
 
 TEST_F(CreditService, ARefusalIsAProblemDocumentWithTheContractsMembers) {

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <random>
 #include <string>
 
 namespace twophase::recovery {
@@ -27,9 +28,9 @@ std::string keys(const TestLane::Request& request) {
     return text;
 }
 
-void succeed(TestLane& lane, const TestLane::Request& request) {
+void succeed(TestLane& lane, const TestLane::Request& request, Time now = Time(0)) {
     for (const auto& call : request.calls) lane.settled(call);
-    lane.done(request, Outcome::clear, Time(0));
+    lane.done(request, Outcome::clear, now);
 }
 
 void fail(TestLane& lane,
@@ -424,13 +425,13 @@ TEST(LaneTest, LateCallsOfSeveralVerbsTakeTurnsAtTheirPlace) {
     EXPECT_TRUE(left == "crcrcr" || left == "rcrcrc") << left;
 }
 
-TEST(LaneTest, WhatIsLateHasAllPlacesAgainASecondAfterTheLastNewWork) {
+TEST(LaneTest, WhatIsLateHasAllPlacesAgainAMomentAfterTheLastNewWork) {
     TestLane lane = lane_with(2, 4);
     lane.want("new", Verb::commit, 1);
     succeed(lane, lane.take(Time(0))[0]);
     for (int i = 0; i < 20; ++i) lane.want_left_over(std::to_string(i), Verb::commit, 1);
-    EXPECT_EQ(lane.take(Time(999)).size(), 1U);
-    EXPECT_EQ(lane.take(Time(1'000)).size(), 1U);
+    EXPECT_EQ(lane.take(Time(199)).size(), 1U);
+    EXPECT_EQ(lane.take(Time(200)).size(), 1U);
     EXPECT_EQ(lane.in_flight(), 2U);
 }
 
@@ -511,9 +512,168 @@ TEST(LaneTest, LateCallsAreWokenWhenNewWorkHasEnded) {
     lane.want_left_over("hangs", Verb::commit, 1);
     lane.want_left_over("waits", Verb::commit, 1);
     ASSERT_EQ(lane.take(Time(1)).size(), 1U);
-    ASSERT_EQ(lane.next_due(), Time(1'000));
-    ASSERT_EQ(lane.take(Time(1'000)).size(), 1U);
+    ASSERT_EQ(lane.next_due(), Time(200));
+    ASSERT_EQ(lane.take(Time(200)).size(), 1U);
     EXPECT_EQ(lane.next_due(), std::nullopt);
+}
+
+/// One late request at a time, of three calls at most.
+LaneOptions resting() {
+    LaneOptions options;
+    options.window = 4;
+    options.most_items = 3;
+    options.late_window = 1;
+    options.rest = 3;
+    options.most_rest = Time(100);
+    options.new_work_lasts = Time(1'000);
+    return options;
+}
+
+/// With new work that ended just now, and late calls.
+TestLane lane_with_late_calls(const LaneOptions& options, int calls) {
+    TestLane lane(options, class_of, 42);
+    lane.want("new", Verb::commit, 1);
+    succeed(lane, lane.take(Time(0))[0]);
+    for (int i = 0; i < calls; ++i) lane.want_left_over(std::to_string(i), Verb::commit, 1);
+    return lane;
+}
+
+TEST(LaneTest, AfterAFullLateRequestNewWorkHasTheTimeToItselfForThreeTimesAsLong) {
+    TestLane lane = lane_with_late_calls(resting(), 9);
+    const auto first = lane.take(Time(10));
+    ASSERT_EQ(first.size(), 1U);
+    EXPECT_EQ(first[0].late, 3U);
+    succeed(lane, first[0], Time(30));
+    EXPECT_TRUE(lane.take(Time(30)).empty());
+    EXPECT_EQ(lane.next_due(), Time(90));
+    lane.want("newer", Verb::commit, 1);
+    const auto meanwhile = lane.take(Time(89));
+    ASSERT_EQ(meanwhile.size(), 1U);
+    EXPECT_EQ(keys(meanwhile[0]), "newer");
+    const auto second = lane.take(Time(90));
+    ASSERT_EQ(second.size(), 1U);
+    EXPECT_EQ(second[0].late, 3U);
+}
+
+TEST(LaneTest, TheRestIsForThePartOfALateRequestThatWasFull) {
+    TestLane lane = lane_with_late_calls(resting(), 2);
+    succeed(lane, lane.take(Time(0))[0], Time(20));
+    lane.want_left_over("next", Verb::commit, 1);
+    EXPECT_TRUE(lane.take(Time(20)).empty());
+    EXPECT_EQ(lane.next_due(), Time(50)) << "two of three: half of the 60 ms";
+    succeed(lane, lane.take(Time(50))[0], Time(70));
+    lane.want_left_over("last", Verb::commit, 1);
+    EXPECT_EQ(lane.take(Time(70)).size(), 1U) << "a call alone: none";
+}
+
+TEST(LaneTest, ASlowPeersLateCallsDoNotRestForLong) {
+    TestLane lane = lane_with_late_calls(resting(), 9);
+    succeed(lane, lane.take(Time(0))[0], Time(500));
+    EXPECT_TRUE(lane.take(Time(500)).empty());
+    EXPECT_EQ(lane.next_due(), Time(600));
+    EXPECT_EQ(lane.take(Time(600)).size(), 1U);
+}
+
+TEST(LaneTest, AShorterRestDoesNotEndALongerOne) {
+    LaneOptions options = resting();
+    options.late_window = 2;
+    TestLane lane = lane_with_late_calls(options, 20);
+    const auto first = lane.take(Time(0));
+    ASSERT_EQ(first.size(), 2U);
+    succeed(lane, first[0], Time(30));
+    succeed(lane, first[1], Time(0));
+    EXPECT_TRUE(lane.take(Time(31)).empty());
+    EXPECT_EQ(lane.next_due(), Time(120));
+}
+
+TEST(LaneTest, TheRestOfOneClassDoesNotHoldTheOther) {
+    TestLane lane = lane_with_late_calls(resting(), 9);
+    const auto first = lane.take(Time(0));
+    for (int i = 0; i < 3; ++i) lane.want_left_over("p" + std::to_string(i), Verb::prepare, 1);
+    succeed(lane, first[0], Time(30));
+    const auto next = lane.take(Time(30));
+    ASSERT_EQ(next.size(), 1U);
+    EXPECT_EQ(next[0].verb, Verb::prepare);
+}
+
+TEST(LaneTest, NewWorkIsAboutForAsLongAsItIsUnderWay) {
+    TestLane lane(resting(), class_of, 42);
+    lane.want("new", Verb::commit, 1);
+    const auto slow = lane.take(Time(0));
+    for (int i = 0; i < 20; ++i) lane.want_left_over(std::to_string(i), Verb::commit, 1);
+    const auto late = lane.take(Time(5'000));
+    ASSERT_EQ(late.size(), 1U);
+    EXPECT_EQ(lane.next_due(), std::nullopt) << "an answer comes first";
+    succeed(lane, slow[0], Time(5'001));
+    EXPECT_TRUE(lane.take(Time(5'001)).empty());
+    EXPECT_EQ(lane.next_due(), Time(6'001));
+    EXPECT_EQ(lane.take(Time(6'001)).size(), 3U);
+}
+
+/// Whatever comes when: a time that next_due() names lies ahead and is not too late, and every call
+/// leaves and ends.
+TEST(LaneTest, NoCallIsForgottenAndNoTimerRingsForNothing) {
+    for (unsigned seed = 0; seed < 200; ++seed) {
+        std::mt19937 random(seed);
+        const auto chance = [&random](int of) { return int(random() % unsigned(of)); };
+        LaneOptions options = resting();
+        options.window = 1 + std::size_t(chance(4));
+        options.most_items = 1 + std::size_t(chance(4));
+        options.late_window = 1 + std::size_t(chance(2));
+        options.new_work_lasts = Time(1 + chance(300));
+        TestLane lane(options, class_of, seed);
+        std::deque<TestLane::Request> under_way;
+        Time now(0);
+        int wanted = 0;
+        const auto leave = [&] {
+            for (auto& request : lane.take(now)) under_way.push_back(std::move(request));
+            const auto due = lane.next_due();
+            EXPECT_GT(due.value_or(now + Time(1)), now) << seed;
+            EXPECT_TRUE(lane.take(now).empty()) << seed;
+        };
+        for (int step = 0; step < 300; ++step) {
+            const std::string key = std::to_string(wanted);
+            const Verb verb = chance(3) == 0 ? Verb::prepare : Verb::commit;
+            if (wanted < 60 && chance(2) == 0) {
+                ++wanted;
+                if (chance(2) == 0)
+                    lane.want(key, verb, 1);
+                else
+                    lane.want_left_over(key, verb, 1);
+            }
+            if (!under_way.empty() && chance(2) == 0) {
+                std::swap(under_way.front(), under_way[std::size_t(chance(int(under_way.size())))]);
+                if (chance(5) == 0)
+                    fail(lane, under_way.front(), now);
+                else
+                    succeed(lane, under_way.front(), now);
+                under_way.pop_front();
+            }
+            now += Time(chance(40));
+            leave();
+        }
+        // Left alone, every timer leads on until all have ended.
+        for (int step = 0; step < 2'000 && lane.size() > 0; ++step) {
+            if (!under_way.empty()) {
+                succeed(lane, under_way.front(), now);
+                under_way.pop_front();
+            } else {
+                ASSERT_TRUE(lane.next_due()) << seed;
+                now = *lane.next_due();
+            }
+            leave();
+        }
+        EXPECT_EQ(lane.size(), 0U) << seed;
+    }
+}
+
+TEST(LaneTest, LateCallsDoNotRestWhenThereIsNoNewWork) {
+    TestLane lane = lane_with(1, 1);
+    for (const char* key : {"late", "later"}) lane.want_left_over(key, Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    ASSERT_EQ(first.size(), 1U);
+    succeed(lane, first[0], Time(50));
+    EXPECT_EQ(lane.take(Time(50)).size(), 1U);
 }
 
 TEST(LaneTest, CountsWhatAnEarlierStartLeftUntilItEndsOrIsReplaced) {

@@ -107,8 +107,8 @@ ALSO = {
                                      ("participants/request_queue.cpp",
                                       "        if (*is_damaged)\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
                                       "        if (*is_damaged || written != wal::Written::durable) then(Fate::damaged);")],
-    "no inquiry and no sweep": [("coordinator/lanes.cpp",
-                                 "            shared_->hooks.found_in_doubt({name_, item[\"gid\"], item[\"branch_id\"]});\n", "")],
+    "no inquiry and no sweep": [("coordinator/sweep.cpp",
+                                 "        hooks_.found({participant_, item[\"gid\"], item[\"branch_id\"]});\n", "")],
     # Lanes drop what is no longer wanted; without both, a vote after the deadline counts.
     "a late vote counts": [("coordinator/lanes.cpp", "            if (was_wanted[i])\n", "            if (was_wanted[i] || true)\n")],
 }
