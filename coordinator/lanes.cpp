@@ -21,7 +21,7 @@ constexpr unsigned telling = 1;  // commit, rollback, compensate: must not be he
 constexpr std::size_t most_in_array = 256;
 constexpr std::size_t most_bytes = 4 * 1024 * 1024 - 64 * 1024;  // room for brackets and commas
 constexpr std::size_t message_overhead = 640;                    // of what every message carries
-// RFC 9218: below the usual 3, as nobody waits; above 7, which is for what has all day.
+// RFC 9218: from 0, the most urgent, to 7; 3 is the usual.
 constexpr const char* unhurried = "u=5";
 constexpr Time first_sweep_limit{1'000};
 
@@ -162,7 +162,7 @@ private:
         }
         // A participant may let it share the sync of what comes next: for a client that goes on at
         // the decision, the next prepare's.
-        // What is late fills a request by itself, and rests for as long as it takes.
+        // What is late fills a request by itself: company would only make its places wait.
         if (!is_awaited && request.late == 0) message.headers.push_back({"Priority", unhurried});
         const bool is_array = subjects.size() > 1;
         if (is_array) body = "[" + body + "]";

@@ -315,12 +315,12 @@ private:
         return known ? std::min(*known, other) : other;
     }
 
-    /// A request of one call has nothing to make up for, where arrays are taken or not.
+    /// One late call has nothing to make up for, where arrays are taken or not.
     Time rest_after(const Request& request, Time now) const {
         if (options_.most_items == 1) return Time{0};
         const Time took = std::max(now - request.left_at, Time{0});
         const auto full = static_cast<Time::rep>(options_.most_items - 1);
-        const auto part = static_cast<Time::rep>(request.calls.size() - 1);
+        const auto part = static_cast<Time::rep>(request.late - 1);
         return std::min(options_.rest * took, options_.most_rest) * part / full;
     }
 

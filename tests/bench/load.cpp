@@ -60,22 +60,9 @@ Measured run_clients(boost::asio::io_context& io,
                      std::size_t clients,
                      std::chrono::milliseconds length,
                      const Task& task) {
-    Measured measured;
-    const Instant start = std::chrono::steady_clock::now();
-    const Instant end = start + length;
-    Clients(
-        task,
-        [&] { return std::chrono::steady_clock::now() < end && measured.failed == 0; },
-        [&](Instant begun, bool is_done) {
-            const Instant now = std::chrono::steady_clock::now();
-            ++(is_done ? measured.carried_out : measured.failed);
-            if (!is_done || now > end) return;
-            const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - begun);
-            measured.microseconds.push_back(static_cast<std::uint32_t>(took.count()));
-        })
-        .run(io, clients);
-    measured.seconds = std::chrono::duration<double>(length).count();
-    return measured;
+    const Instant end = std::chrono::steady_clock::now() + length;
+    return run_clients_while(
+        io, clients, [end] { return std::chrono::steady_clock::now() < end; }, task);
 }
 
 Measured run_clients_while(boost::asio::io_context& io,

@@ -566,6 +566,18 @@ TEST(LaneTest, TheRestIsForThePartOfALateRequestThatWasFull) {
     EXPECT_EQ(lane.take(Time(70)).size(), 1U) << "a call alone: none";
 }
 
+TEST(LaneTest, NewCallsThatShareALateRequestMakeItRestNoLonger) {
+    TestLane lane = lane_with_late_calls(resting(), 1);
+    for (const char* key : {"a", "b"}) lane.want(key, Verb::commit, 1);
+    const auto mixed = lane.take(Time(0));
+    ASSERT_EQ(mixed.size(), 1U);
+    ASSERT_EQ(mixed[0].calls.size(), 3U);
+    ASSERT_EQ(mixed[0].late, 1U);
+    succeed(lane, mixed[0], Time(20));
+    lane.want_left_over("next", Verb::commit, 1);
+    EXPECT_EQ(lane.take(Time(20)).size(), 1U);
+}
+
 TEST(LaneTest, ASlowPeersLateCallsDoNotRestForLong) {
     TestLane lane = lane_with_late_calls(resting(), 9);
     succeed(lane, lane.take(Time(0))[0], Time(500));
