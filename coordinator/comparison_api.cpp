@@ -1,6 +1,7 @@
 #include "coordinator/comparison_api.hpp"
 
 #include "coordinator/comparison.hpp"
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "wal/log_keys.hpp"
@@ -36,7 +37,7 @@ std::optional<Gid> read_gid(Fields& fields, const char* name) {
     return gid;
 }
 
-ListedBranch read_item(const Json& json, const std::string& path, Fields& whole) {
+ListedBranch read_item(const http::Value& json, const std::string& path, Fields& whole) {
     static const std::set<std::string> states = {
         "prepared", "committed", "rolled_back", "executed", "compensated"};
     Fields fields(json, path);
@@ -52,17 +53,19 @@ ListedBranch read_item(const Json& json, const std::string& path, Fields& whole)
 }
 
 std::optional<http::Response> read_asked(const http::Request& request, Asked& asked) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return http::problem(json.error());
-    Fields fields(*json);
+    Fields fields(json->root());
     asked.participant = fields.text("participant", {.max_bytes = 64});
     asked.after = read_gid(fields, "after");
     asked.through = read_gid(fields, "through");
     asked.forgotten_up_to = read_gid(fields, "forgotten_up_to");
-    const Json* items = fields.array("items", 0, most_items);
-    for (std::size_t i = 0; items != nullptr && i < items->size() && !fields.error(); ++i) {
-        const std::string path = "items[" + std::to_string(i) + "]";
-        asked.items.push_back(read_item((*items)[i], path, fields));
+    const http::Value* items = fields.array("items", 0, most_items);
+    if (items == nullptr) return http::problem(*fields.error());
+    for (const http::Value& item : *items) {
+        if (fields.error()) break;
+        const std::string path = "items[" + std::to_string(asked.items.size()) + "]";
+        asked.items.push_back(read_item(item, path, fields));
         const Gid& gid = asked.items.back().gid;
         const bool is_outside =
             (asked.after && gid <= *asked.after) || (asked.through && gid > *asked.through);

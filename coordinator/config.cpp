@@ -1,5 +1,7 @@
 #include "coordinator/config.hpp"
 
+#include "http/fields.hpp"
+
 #include <boost/asio/ip/address.hpp>
 #include <spdlog/spdlog.h>
 
@@ -12,7 +14,8 @@ using http::Json;
 
 std::string take_participant(const std::string& name, const Json& json, ParticipantConfig& taken) {
     if (!is_name(name)) return "'" + name + "' is no name (letters, digits, _ and -, at most 64)";
-    http::Fields fields(json, name);
+    const http::Document document = http::document_of(json);
+    http::Fields fields(document.root(), name);
     const std::string url = fields.text("endpoint", {.max_bytes = 1024});
     taken.takes_arrays = fields.optional_boolean("batch").value_or(false);
     taken.window = static_cast<std::size_t>(fields.optional_integer("window", 1, 1024).value_or(0));

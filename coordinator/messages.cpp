@@ -1,15 +1,16 @@
 #include "coordinator/messages.hpp"
 
-#include "http/json.hpp"
+#include "http/document.hpp"
 #include "http/json_text.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace twophase::coordinator {
 namespace {
 
-using http::Json;
+using http::Value;
 
 constexpr std::size_t most_code = 128;
 constexpr std::size_t most_message = 1024;
@@ -45,25 +46,24 @@ std::string opening(const Envelope& e) {
     return text;
 }
 
-std::string text_in(const Json& body, const char* name) {
-    const auto found = body.find(name);
-    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
+std::string_view text_in(const Value& body, const char* name) {
+    const Value* found = body.find(name);
+    return found ? found->text() : std::string_view();
 }
 
-bool echoes(const Json& body, const Subject& subject) {
-    return body.is_object() && text_in(body, "gid") == subject.gid &&
-           text_in(body, "branch_id") == subject.branch_id;
+bool echoes(const Value& body, const Subject& subject) {
+    return text_in(body, "gid") == subject.gid && text_in(body, "branch_id") == subject.branch_id;
 }
 
-std::string result_in(const Json& body) {
-    const auto found = body.find("result");
-    if (found == body.end() || found->is_null()) return {};
+std::string result_in(const Value& body) {
+    const Value* found = body.find("result");
+    if (!found || found->is_null()) return {};
     std::string result = http::dump(*found);
     // It goes into the log and into every answer.
     return result.size() <= most_result ? result : R"({"omitted":"larger than 64 KiB"})";
 }
 
-std::string text_in(const Json& body, const char* name, std::size_t most_bytes) {
+std::string text_in(const Value& body, const char* name, std::size_t most_bytes) {
     return http::cut(text_in(body, name), most_bytes);
 }
 
@@ -71,18 +71,18 @@ Answer unclear(std::string message) { return {.message = std::move(message)}; }
 
 bool is_question(Verb verb) { return verb == Verb::prepare || verb == Verb::execute; }
 
-Answer read_success(Verb verb, const Json& body) {
+Answer read_success(Verb verb, const Value& body) {
     if (is_question(verb)) {
         const auto vote = parse_vote(text_in(body, "vote"));
         const bool fits = verb == Verb::execute ? vote == Vote::executed
                                                 : vote == Vote::prepared || vote == Vote::read_only;
         if (!fits) return unclear("200 without a vote");
-        if (text_in(body, "prepare_id").size() > most_prepare_id)
-            return unclear("prepare_id above 256 bytes");
-        return {.kind = Answer::Kind::voted,
-                .vote = {.vote = *vote,
-                         .prepare_id = text_in(body, "prepare_id"),
-                         .result = result_in(body)}};
+        const std::string_view prepare_id = text_in(body, "prepare_id");
+        if (prepare_id.size() > most_prepare_id) return unclear("prepare_id above 256 bytes");
+        return {
+            .kind = Answer::Kind::voted,
+            .vote = {
+                .vote = *vote, .prepare_id = std::string(prepare_id), .result = result_in(body)}};
     }
     const char* state = verb == Verb::commit     ? "committed"
                         : verb == Verb::rollback ? "rolled_back"
@@ -101,7 +101,7 @@ bool contradicts(Verb verb, unsigned status, const std::string& code) {
            (verb == Verb::compensate && code == "cannot_compensate");
 }
 
-Answer read_problem(Verb verb, unsigned status, const Json& body) {
+Answer read_problem(Verb verb, unsigned status, const Value& body) {
     Answer answer{.code = text_in(body, "code", most_code),
                   .message = text_in(body, "message", most_message)};
     if (answer.code.empty()) return unclear("status " + std::to_string(status) + " without a code");
@@ -111,8 +111,8 @@ Answer read_problem(Verb verb, unsigned status, const Json& body) {
     answer.is_fault = std::ranges::find(faults, status) != std::end(faults);
     if (status == 409 && answer.code == "stale_epoch") {
         answer.kind = Answer::Kind::stale_epoch;
-        if (const auto seen = body.find("epoch"); seen != body.end())
-            if (const auto number = http::exact_integer(*seen); number && *number >= 0)
+        if (const Value* seen = body.find("epoch"))
+            if (const auto number = seen->exact_integer(); number && *number >= 0)
                 answer.seen_epoch = static_cast<std::uint64_t>(*number);
     } else if (is_question(verb) && (is_no || answer.is_fault)) {
         answer.kind = Answer::Kind::voted;
@@ -130,7 +130,7 @@ Answer read_problem(Verb verb, unsigned status, const Json& body) {
     return answer;
 }
 
-Answer read_one(Verb verb, const Subject& subject, unsigned status, const Json& body) {
+Answer read_one(Verb verb, const Subject& subject, unsigned status, const Value& body) {
     if (!echoes(body, subject))
         return unclear("status " + std::to_string(status) +
                        " and a body that does not name this branch");
@@ -148,18 +148,19 @@ std::vector<Answer> all_unclear(std::size_t count, const std::string& message, b
 std::vector<Answer> read_array(Verb verb,
                                const std::vector<Subject>& subjects,
                                unsigned status,
-                               const Json& body) {
+                               const Value& body) {
     if (status != 200 || !body.is_array() || body.size() != subjects.size())
         return all_unclear(
             subjects.size(), "status " + std::to_string(status) + " and no array of answers", true);
     std::vector<Answer> answers;
-    for (std::size_t i = 0; i < subjects.size(); ++i) {
-        const Json& item = body[i];
-        const auto found = item.is_object() ? item.find("status") : item.end();
-        const bool has_status =
-            item.is_object() && found != item.end() && found->is_number_unsigned();
-        answers.push_back(has_status ? read_one(verb, subjects[i], found->get<unsigned>(), item)
-                                     : unclear("an item without a status"));
+    answers.reserve(subjects.size());
+    for (const Value& item : body) {
+        const Value* found = item.find("status");
+        const auto its = found ? found->exact_integer() : std::nullopt;
+        const Subject& subject = subjects[answers.size()];
+        answers.push_back(its && std::in_range<unsigned>(*its)
+                              ? read_one(verb, subject, static_cast<unsigned>(*its), item)
+                              : unclear("an item without a status"));
     }
     return answers;
 }
@@ -209,11 +210,11 @@ std::vector<Answer> read_answers(Verb verb,
                                  const http::Result<http::Response>& response) {
     if (!response) return all_unclear(subjects.size(), response.error().message(), false);
     // An array adds a level of depth to the contract's own.
-    const auto body = http::parse_json(response->body, {.depth = 18, .members = 64});
+    const auto body = http::read_json(response->body, {.depth = 18, .members = 64});
     const std::string status = "status " + std::to_string(response->status);
     if (!body) return all_unclear(subjects.size(), status + " and no JSON", is_array);
-    if (is_array) return read_array(verb, subjects, response->status, *body);
-    return {read_one(verb, subjects.front(), response->status, *body)};
+    if (is_array) return read_array(verb, subjects, response->status, body->root());
+    return {read_one(verb, subjects.front(), response->status, body->root())};
 }
 
 }  // namespace twophase::coordinator

@@ -1,6 +1,7 @@
 #include "coordinator/operator_api.hpp"
 
 #include "coordinator/export.hpp"
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
@@ -35,9 +36,9 @@ struct Asked {
 };
 
 std::optional<Response> read_resolve(const http::Request& request, Asked& asked) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return problem(json.error());
-    Fields fields(*json);
+    Fields fields(json->root());
     asked.branch_id = fields.optional_text("branch_id", {.max_bytes = 64}).value_or("");
     asked.how = fields.text("how", {});
     asked.reason = fields.text("reason", {.max_bytes = 1024});
@@ -272,9 +273,9 @@ void back_up(boost::asio::io_context& io,
              Service& service,
              const http::Request& request,
              const http::Respond& respond) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return respond(problem(json.error()));
-    Fields fields(*json);
+    Fields fields(json->root());
     const std::string name = fields.text("name", {.max_bytes = 100, .allowed = "A-Za-z0-9_-"});
     if (const auto& error = fields.finish()) return respond(problem(*error));
     const std::filesystem::path target = service.config().backups / name;

@@ -2,11 +2,11 @@
 
 #include "http/json.hpp"
 #include "http/json_text.hpp"
+#include "wal/sha256.hpp"
 
 #include <charconv>
 #include <concepts>
 #include <limits>
-#include <openssl/sha.h>
 #include <stdexcept>
 #include <utility>
 
@@ -239,12 +239,12 @@ std::string json_of(const Stamped& stamped) {
 
 namespace {
 
-/// Records were checked before they were written: the slow parser is for what was not, and says
-/// what is wrong with it.
+/// Within a depth that can be printed; what a record is made of was within less.
 Json tree_of(std::string_view text) {
     auto parsed =
         http::parse_json(text, {.depth = 64, .members = std::numeric_limits<std::size_t>::max()});
-    return parsed ? std::move(*parsed) : Json::parse(text);
+    if (!parsed) throw std::runtime_error("expected " + parsed.error().expected);
+    return *std::move(parsed);
 }
 
 }  // namespace
@@ -265,15 +265,15 @@ std::string to_hex(const Fingerprint& fingerprint) {
 }
 
 Fingerprint fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches) {
+    constexpr std::size_t usual_bytes = 512;
     std::string text;
+    text.reserve(usual_bytes);
     ObjectText object(text);
     object.begin("branches");
     append_all(text, branches, [&](const BranchRequest& branch) { append(text, branch); });
     object.text("mode", to_text(mode));
     object.close();
-    Fingerprint fingerprint{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), fingerprint.data());
-    return fingerprint;
+    return wal::sha256(text);
 }
 
 }  // namespace twophase::coordinator

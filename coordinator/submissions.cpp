@@ -2,7 +2,7 @@
 
 #include "coordinator/plan.hpp"
 #include "coordinator/record_json.hpp"
-#include "http/json.hpp"
+#include "http/fields.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
 
@@ -17,8 +17,8 @@ namespace {
 
 using http::FieldError;
 using http::Fields;
-using http::Json;
 using http::problem;
+using http::Value;
 
 constexpr const char* name_characters = "A-Za-z0-9_-";
 constexpr const char* operation_characters = "A-Za-z0-9_.-";
@@ -27,19 +27,19 @@ constexpr std::int64_t longest_wait_seconds = 60;
 constexpr std::size_t longest_header = 128;
 constexpr const char* header_code = "idempotency-key";
 
-std::vector<std::string> read_after(const Json* json, Fields& fields) {
+std::vector<std::string> read_after(const Value* json, Fields& fields) {
     std::vector<std::string> after;
     if (json == nullptr) return after;
-    for (const Json& item : *json) {
-        if (item.is_string())
-            after.push_back(item.get<std::string>());
+    for (const Value& item : *json) {
+        if (item.is_text())
+            after.emplace_back(item.text());
         else
             fields.fail("after", "an array of branch_ids");
     }
     return after;
 }
 
-BranchRequest read_branch(const Json& json, std::size_t index, std::optional<FieldError>& error) {
+BranchRequest read_branch(const Value& json, std::size_t index, std::optional<FieldError>& error) {
     Fields fields(json, "branches[" + std::to_string(index) + "]");
     BranchRequest branch;
     branch.branch_id =
@@ -47,7 +47,7 @@ BranchRequest read_branch(const Json& json, std::size_t index, std::optional<Fie
             .value_or(std::to_string(index + 1));
     branch.participant = fields.text("participant", {.max_bytes = 64, .allowed = name_characters});
     branch.operation = fields.text("operation", {.max_bytes = 64, .allowed = operation_characters});
-    if (const Json* payload = fields.object("payload")) branch.payload = http::dump(*payload);
+    if (const Value* payload = fields.object("payload")) branch.payload = http::dump(*payload);
     branch.after = read_after(fields.optional_array("after", 0, most_branches), fields);
     if (const auto retries = fields.optional_integer("max_retries", 0, 1'000))
         branch.max_retries = static_cast<std::uint32_t>(*retries);
@@ -146,9 +146,9 @@ void read_wait_for(Fields& fields, Mode mode, Waiting& waiting) {
 
 boost::system::result<ReadSubmission, http::Response> read_submission(const http::Request& request,
                                                                       const Config& config) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return problem(json.error());
-    Fields fields(*json);
+    Fields fields(json->root());
     ReadSubmission read;
     Submission& submission = read.submission;
     read.waiting.limit = config.wait_limit;
@@ -160,10 +160,11 @@ boost::system::result<ReadSubmission, http::Response> read_submission(const http
     read_wait_for(fields, submission.mode, read.waiting);
     bool says_after = false;
     std::optional<FieldError> branch_error;
-    if (const Json* branches = fields.array("branches", 1, most_branches))
-        for (std::size_t i = 0; i < branches->size(); ++i) {
-            submission.branches.push_back(read_branch((*branches)[i], i, branch_error));
-            says_after = says_after || (*branches)[i].contains("after");
+    if (const Value* branches = fields.array("branches", 1, most_branches))
+        for (const Value& branch : *branches) {
+            const std::size_t index = submission.branches.size();
+            submission.branches.push_back(read_branch(branch, index, branch_error));
+            says_after = says_after || branch.find("after") != nullptr;
         }
     if (branch_error) fields.fail(*branch_error);
     if (const auto& error = fields.finish()) return problem(*error);

@@ -1,6 +1,6 @@
 #include "coordinator/sweep.hpp"
 
-#include "http/json.hpp"
+#include "http/document.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -102,19 +102,18 @@ void Sweep::ask_next(const std::string& after) {
 /// Hands up one page; false when it was none.
 bool Sweep::read(const http::Result<http::Response>& response, std::string& next) {
     if (!response || response->status != 200) return false;
-    const auto body = http::parse_json(response->body);
-    if (!body || !body->is_object()) return false;
-    const auto items = body->find("items");
-    if (items == body->end() || !items->is_array()) return false;
-    for (const http::Json& item : *items) {
-        if (!item.is_object() || !item.contains("gid") || !item.contains("branch_id")) continue;
-        if (!item["gid"].is_string() || !item["branch_id"].is_string()) continue;
-        if (!is_name(item["branch_id"].get<std::string>())) continue;
-        hooks_.found({participant_, item["gid"], item["branch_id"]});
+    const auto body = http::read_json(response->body);
+    const http::Value* items = body ? body->root().find("items") : nullptr;
+    if (!items || !items->is_array()) return false;
+    for (const http::Value& item : *items) {
+        const http::Value* gid = item.find("gid");
+        const http::Value* branch_id = item.find("branch_id");
+        if (!gid || !gid->is_text() || !branch_id || !is_name(std::string(branch_id->text())))
+            continue;
+        hooks_.found({participant_, std::string(gid->text()), std::string(branch_id->text())});
     }
-    const auto cursor = body->find("next");
-    if (cursor != body->end() && cursor->is_string())
-        next = percent_encoded(cursor->get<std::string>());
+    const http::Value* cursor = body->root().find("next");
+    if (cursor && cursor->is_text()) next = percent_encoded(std::string(cursor->text()));
     return true;
 }
 

@@ -1,10 +1,7 @@
 // Text from outside becomes a tree of nlohmann's, within limits.
 #include "http/json.hpp"
 
-#include <boost/json/basic_parser_impl.hpp>
-
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -12,7 +9,7 @@ namespace twophase::http {
 namespace {
 
 // Builds the tree while the text is read, so that nothing beyond the limits is ever built: copying
-// or printing a tree of great depth would overflow the stack. One builder for both readers below.
+// or printing a tree of great depth would overflow the stack.
 class Builder final : public nlohmann::json_sax<Json> {
 public:
     explicit Builder(const JsonLimits& limits) : limits_(limits) {}
@@ -138,91 +135,6 @@ private:
     FieldError error_;
 };
 
-/// Hands what Boost.JSON reads to the builder. It reads in half the time that nlohmann takes, and
-/// says of what it refuses neither where nor why: then nlohmann reads again, and says.
-class FastReader {
-public:
-    using Error = boost::json::error_code;
-    using Text = boost::json::string_view;
-    static constexpr std::size_t max_object_size = std::size_t(-1);
-    static constexpr std::size_t max_array_size = std::size_t(-1);
-    static constexpr std::size_t max_key_size = std::size_t(-1);
-    static constexpr std::size_t max_string_size = std::size_t(-1);
-
-    explicit FastReader(Builder& builder) : builder_(builder) {}
-
-    // clang-format off
-    bool on_document_begin(Error&) { return true; }
-    bool on_document_end(Error&) { return true; }
-    bool on_object_begin(Error& e) { return check(builder_.start_object(0), e); }
-    bool on_object_end(std::size_t, Error& e) { return check(builder_.end_object(), e); }
-    bool on_array_begin(Error& e) { return check(builder_.start_array(0), e); }
-    bool on_array_end(std::size_t, Error& e) { return check(builder_.end_array(), e); }
-    bool on_key_part(Text part, std::size_t, Error&) { return gather(part); }
-    bool on_string_part(Text part, std::size_t, Error&) { return gather(part); }
-    bool on_number_part(Text, Error&) { return true; }
-    bool on_bool(bool value, Error& e) { return check(builder_.boolean(value), e); }
-    bool on_null(Error& e) { return check(builder_.null(), e); }
-    bool on_comment_part(Text, Error&) { return true; }
-    bool on_comment(Text, Error&) { return true; }
-    // clang-format on
-
-    bool on_key(Text part, std::size_t, Error& e) {
-        gather(part);
-        const bool goes_on = builder_.key(text_);
-        text_.clear();
-        return check(goes_on, e);
-    }
-
-    bool on_string(Text part, std::size_t, Error& e) {
-        gather(part);
-        const bool goes_on = builder_.string(text_);
-        text_.clear();
-        return check(goes_on, e);
-    }
-
-    bool on_int64(std::int64_t value, Text text, Error& e) {
-        const bool is_negative = text.front() == '-';
-        return check(is_negative ? builder_.number_integer(value)
-                                 : builder_.number_unsigned(static_cast<std::uint64_t>(value)),
-                     e);
-    }
-
-    bool on_uint64(std::uint64_t value, Text, Error& e) {
-        return check(builder_.number_unsigned(value), e);
-    }
-
-    /// Boost.JSON 1.81 may be off in the last place, strtod is not.
-    bool on_double(double, Text text, Error& e) {
-        const std::string digits(text.data(), text.size());
-        return check(builder_.number_float(std::strtod(digits.c_str(), nullptr), digits), e);
-    }
-
-private:
-    bool gather(Text part) {
-        text_.append(part.data(), part.size());
-        return true;
-    }
-
-    static bool check(bool goes_on, Error& e) {
-        if (!goes_on) e = boost::json::error::exception;  // any: the builder has said why
-        return goes_on;
-    }
-
-    Builder& builder_;
-    std::string text_;
-};
-
-/// Whether the builder now has the whole text; if not, it has an error or the text is no JSON.
-bool read_fast(std::string_view text, const JsonLimits& limits, Builder& builder) {
-    boost::json::parse_options options;
-    options.max_depth = limits.depth + 1;  // so that it is the builder that refuses
-    boost::json::basic_parser<FastReader> parser(options, builder);
-    boost::json::error_code error;
-    const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
-    return !error && parser.done() && read == text.size();
-}
-
 }  // namespace
 
 boost::system::result<Json, FieldError> parse_json(std::string_view text, JsonLimits limits) {
@@ -230,11 +142,6 @@ boost::system::result<Json, FieldError> parse_json(std::string_view text, JsonLi
     // nlohmann takes a NUL byte for the end of the text.
     if (text.find('\0') != std::string_view::npos)
         return Parsed(boost::system::in_place_error, FieldError{{}, "JSON without NUL bytes"});
-    Builder fast(limits);
-    // Boost.JSON 1.81 does not see the end of a comment like /* x **/.
-    if (!limits.comments && read_fast(text, limits, fast))
-        return Parsed(boost::system::in_place_value, fast.take());
-    if (!fast.error().expected.empty()) return Parsed(boost::system::in_place_error, fast.error());
     Builder builder(limits);
     const bool is_whole = Json::sax_parse(text.begin(),
                                           text.end(),

@@ -1,5 +1,7 @@
 #include "http/settings.hpp"
 
+#include "http/fields.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -236,9 +238,9 @@ std::function<std::string(const Json&)> take_boolean(bool& target) {
 }
 
 std::string read_integer(const Json& value, std::int64_t min, std::int64_t max, std::int64_t& out) {
-    Json wrapped = Json::object();
-    wrapped["value"] = value;
-    Fields fields(wrapped);
+    const Json wrapped{{"value", value}};
+    const Document document = document_of(wrapped);
+    Fields fields(document.root());
     const std::int64_t number = fields.integer("value", min, max);
     if (fields.error()) {
         return "expected " + fields.error()->expected + ", got " + dump_replacing(value);

@@ -2,9 +2,8 @@
 
 #include "http/json.hpp"
 #include "participants/record.hpp"
+#include "wal/sha256.hpp"
 
-#include <array>
-#include <openssl/sha.h>
 #include <utility>
 
 namespace twophase::participants {
@@ -82,8 +81,7 @@ std::optional<std::string> AuditChain::finish() const {
 }
 
 std::string sha256(std::string_view bytes) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+    const wal::Digest digest = wal::sha256(bytes);
     return in_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 

@@ -1,6 +1,6 @@
 #include "participants/backups.hpp"
 
-#include "http/json.hpp"
+#include "http/fields.hpp"
 #include "http/problem.hpp"
 
 #include <spdlog/spdlog.h>
@@ -18,9 +18,9 @@ struct Backups::State : std::enable_shared_from_this<State> {
         : around(the_surroundings), store(the_store), directory(std::move(to)) {}
 
     void answer(const http::Request& request, const http::Respond& respond) {
-        const auto json = http::parse_json(request.body);
+        const auto json = http::read_json(request.body);
         if (!json) return respond(http::problem(json.error()));
-        http::Fields fields(*json);
+        http::Fields fields(json->root());
         const std::string name = fields.text("name", {.max_bytes = 100, .allowed = "A-Za-z0-9_-"});
         if (const auto& error = fields.finish()) return respond(http::problem(*error));
         if (directory.empty())

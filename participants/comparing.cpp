@@ -1,5 +1,6 @@
 #include "participants/comparing.hpp"
 
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "participants/credible.hpp"
 #include "participants/record.hpp"
@@ -33,7 +34,9 @@ std::string sentence(const Finding& finding) {
     return "the coordinator's log says " + finding.expected_state + "; here it is " + ours;
 }
 
-Finding read_finding(const Json& json, const std::string& path, const std::string& coordinator) {
+Finding read_finding(const http::Value& json,
+                     const std::string& path,
+                     const std::string& coordinator) {
     Finding finding;
     Fields fields(json, path);
     finding.kind = fields.text("kind", {.max_bytes = 32});
@@ -116,23 +119,23 @@ std::optional<Compared> read_comparison(const http::Response& response,
                                         std::string& fault) {
     fault = "it answered " + std::to_string(response.status);
     if (response.status != 200) return std::nullopt;
-    const auto json = http::parse_json(response.body);
+    const auto json = http::read_json(response.body);
     fault = "its answer can't be read";
     if (!json) return std::nullopt;
     Compared compared;
-    Fields fields(*json);
+    Fields fields(json->root());
     const std::string answered_by = fields.text("coordinator", {.max_bytes = 64});
     compared.through = fields.optional_text("compared_through", {.max_bytes = 64}).value_or("");
-    const Json* findings = fields.array("findings", 0, most_findings);
+    const http::Value* findings = fields.array("findings", 0, most_findings);
     if (fields.error()) return std::nullopt;
     fault = "another coordinator answers there: " + answered_by;
     if (answered_by != coordinator) return std::nullopt;
     fault = "its answer can't be meant";
     // Otherwise the same page would come again and again.
     if (!compared.through.empty() && compared.through <= page.after) return std::nullopt;
-    for (std::size_t i = 0; i < findings->size(); ++i) {
-        Finding finding =
-            read_finding((*findings)[i], "findings[" + std::to_string(i) + "]", coordinator);
+    for (const http::Value& each : *findings) {
+        const std::string index = std::to_string(compared.findings.size());
+        Finding finding = read_finding(each, "findings[" + index + "]", coordinator);
         if (finding.kind.empty()) return std::nullopt;
         compared.findings.push_back(std::move(finding));
     }

@@ -1,5 +1,6 @@
 #include "participants/contract_routes.hpp"
 
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/audit_routes.hpp"
@@ -72,7 +73,7 @@ public:
           urgency_(urgency),
           respond_(std::move(respond)) {}
 
-    void read(const Json& json) {
+    void read(const http::Value& json) {
         ReadMessage read = read_message(verb_, json);
         exchanges_.push_back({std::move(read.message), std::move(read.refusal).value_or(Answer{})});
     }
@@ -164,17 +165,18 @@ http::Handler branch_handler(
         const wal::Urgency urgency = urgency_of(request.header("Priority"));
         http::JsonLimits limits;
         if (is_array) ++limits.depth;  // sixteen levels inside each message
-        const auto json = http::parse_json(request.body, limits);
+        const auto json = http::read_json(request.body, limits);
         if (!json) return respond(http::problem(json.error()));
-        if (is_array && (json->empty() || json->size() > most_items))
+        const http::Value& root = json->root();
+        if (is_array && (root.empty() || root.size() > most_items))
             return respond(http::problem(http::FieldError{
                 "", "an array of 1 to " + std::to_string(most_items) + " messages"}));
         auto gathering = std::make_shared<Gathering>(
             branches, queue.metrics(), verb, is_array, urgency, std::move(respond));
         if (is_array)
-            for (const Json& item : *json) gathering->read(item);
+            for (const http::Value& item : root) gathering->read(item);
         else
-            gathering->read(*json);
+            gathering->read(root);
         gathering->submit(queue, clock());
     };
 }

@@ -1,6 +1,6 @@
 #include "participants/inquirer.hpp"
 
-#include "http/json.hpp"
+#include "http/fields.hpp"
 #include "wal/crash_point.hpp"
 
 #include <spdlog/spdlog.h>
@@ -26,9 +26,9 @@ struct Attempts {
 std::optional<Message> read_decision(const http::Response& response,
                                      const Branches::InDoubtItem& item) {
     if (response.status != 200) return std::nullopt;
-    const auto json = http::parse_json(response.body);
+    const auto json = http::read_json(response.body);
     if (!json) return std::nullopt;
-    http::Fields fields(*json);
+    http::Fields fields(json->root());
     Message message;
     message.gid = fields.text("gid", {.max_bytes = 64});
     message.coordinator = fields.text("coordinator", {.max_bytes = 64});

@@ -1,5 +1,6 @@
 #include "participants/operation_routes.hpp"
 
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -22,11 +23,12 @@ struct ReadRequest {
     std::optional<http::FieldError> error;
 };
 
-Operation read_operation(Fields& of, const Json& json, const std::string& path) {
+Operation read_operation(Fields& of, const http::Value& json, const std::string& path) {
     Operation operation;
     Fields fields(json, path);
     operation.name = fields.text("operation", {.max_bytes = 64, .allowed = "A-Za-z0-9_.-"});
-    if (const Json* payload = fields.object("payload")) operation.payload = http::dump(*payload);
+    if (const http::Value* payload = fields.object("payload"))
+        operation.payload = http::dump(*payload);
     if (const auto token =
             fields.optional_integer("lock_token", 1, std::numeric_limits<std::int64_t>::max()))
         operation.lock_token = static_cast<std::uint64_t>(*token);
@@ -45,17 +47,17 @@ std::string canonical(const std::vector<Operation>& operations) {
 
 ReadRequest read_request(const http::Request& http_request) {
     ReadRequest read;
-    const auto json = http::parse_json(http_request.body);
+    const auto json = http::read_json(http_request.body);
     if (!json) {
         read.error = json.error();
         return read;
     }
     OperationsRequest& request = read.request;
-    Fields fields(*json);
+    Fields fields(json->root());
     request.business_code = fields.text("business_code", {.max_bytes = most_key_bytes});
     request.business_id = fields.text("business_id", {.max_bytes = most_key_bytes});
-    if (const Json* operations = fields.array("operations", 1, most_operations))
-        for (const Json& operation : *operations)
+    if (const http::Value* operations = fields.array("operations", 1, most_operations))
+        for (const http::Value& operation : *operations)
             request.operations.push_back(
                 read_operation(fields,
                                operation,

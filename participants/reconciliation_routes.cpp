@@ -1,5 +1,6 @@
 #include "participants/reconciliation_routes.hpp"
 
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
@@ -63,9 +64,9 @@ http::Response respond_with(const Json& json) {
 }
 
 void accept(RestoredGate& gate, const http::Request& request, http::Respond respond) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
-    http::Fields fields(*json);
+    http::Fields fields(json->root());
     const std::string reason = fields.text("reason", {.max_bytes = 1024});
     if (const auto& error = fields.finish()) return respond(http::problem(*error));
     const std::string actor(http::cut(request.header("X-Actor"), 128));

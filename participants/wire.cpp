@@ -1,5 +1,6 @@
 #include "participants/wire.hpp"
 
+#include "http/fields.hpp"
 #include "http/json_text.hpp"
 #include "http/problem.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 
 using http::Fields;
 using http::Json;
+using http::Value;
 
 constexpr const char* id_characters = "A-Za-z0-9_-";
 constexpr Fields::Text gid_rule{.min_bytes = 16, .max_bytes = 64, .allowed = id_characters};
@@ -21,7 +23,7 @@ constexpr std::size_t most_reason_bytes = 4096;
 
 Origin read_origin(Fields& message) {
     Origin origin;
-    const Json* json = message.optional_object("origin");
+    const Value* json = message.optional_object("origin");
     if (json == nullptr) return origin;
     Fields fields(*json, message.path_of("origin"));
     origin.ip = fields.optional_text("ip", origin_rule).value_or("");
@@ -35,7 +37,7 @@ void read_beginning(Fields& fields, Message& message) {
     message.operation = fields.text("operation", {.max_bytes = 64, .allowed = "A-Za-z0-9_.-"});
     message.business_code = fields.optional_text("business_code", business_rule).value_or("");
     message.business_id = fields.optional_text("business_id", business_rule).value_or("");
-    if (const Json* payload = fields.object("payload")) message.payload = http::dump(*payload);
+    if (const Value* payload = fields.object("payload")) message.payload = http::dump(*payload);
     fields.optional_integer("retry_count", 0, std::numeric_limits<std::int32_t>::max());
     fields.optional_integer("max_retries", 0, std::numeric_limits<std::int32_t>::max());
 }
@@ -49,7 +51,7 @@ void read_by_verb(Fields& fields, Message& message) {
             message.prepare_id = fields.optional_text("prepare_id", {.max_bytes = 256});
             break;
         case Verb::compensate:
-            if (const Json* reason = fields.optional_object("reason"))
+            if (const Value* reason = fields.optional_object("reason"))
                 message.reason = http::dump(*reason);
             if (message.reason.size() > most_reason_bytes)
                 fields.fail({"reason",
@@ -60,7 +62,7 @@ void read_by_verb(Fields& fields, Message& message) {
 }
 
 /// An id for the answer's echo, even where the message as a whole is refused.
-std::string readable_id(const Json& json, const char* name, Fields::Text rule) {
+std::string readable_id(const Value& json, const char* name, Fields::Text rule) {
     return Fields(json).optional_text(name, rule).value_or("");
 }
 
@@ -94,7 +96,7 @@ http::Response failure(const Message& message, const Answer& answer) {
 
 }  // namespace
 
-ReadMessage read_message(Verb verb, const Json& json) {
+ReadMessage read_message(Verb verb, const Value& json) {
     ReadMessage read;
     Message& message = read.message;
     message.verb = verb;

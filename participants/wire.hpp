@@ -1,7 +1,7 @@
 // The contract's JSON: messages in, answers out. Included by .cpp files only.
 #pragma once
 
-#include "http/json.hpp"
+#include "http/document.hpp"
 #include "http/message.hpp"
 #include "participants/messages.hpp"
 
@@ -15,7 +15,7 @@ struct ReadMessage {
     Message message;
     std::optional<Answer> refusal;
 };
-ReadMessage read_message(Verb verb, const http::Json& json);
+ReadMessage read_message(Verb verb, const http::Value& json);
 
 /// A single answer on the wire: JSON, or a problem document.
 http::Response to_response(const Message& message, const Answer& answer);

@@ -32,7 +32,8 @@ def check(name, folder, quote, target):
     for library, place in KEPT_IN.items():
         if target.startswith(library) and not name.startswith(place):
             bad.append(f"{name} must not include {target}: it stays in {place}")
-    if "nlohmann" in target and name.endswith(".hpp") and name != "http/json.hpp":
+    is_heavy = "nlohmann" in target and target != "nlohmann/json_fwd.hpp"
+    if is_heavy and name.endswith(".hpp") and name != "http/json.hpp":
         bad.append(f"{name} must include http/json.hpp instead of {target}")
 
 

@@ -30,12 +30,12 @@ int hex_value(char c) {
 
 std::string to_text(const Gid& gid) {
     static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    text.reserve(36);
+    std::string text(36, '-');
+    auto at = text.begin();
     for (std::size_t i = 0; i < gid.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-        text += digits[gid.at(i) >> 4];
-        text += digits[gid.at(i) & 15];
+        if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+        *at++ = digits[gid[i] >> 4];
+        *at++ = digits[gid[i] & 15];
     }
     return text;
 }

@@ -1,5 +1,6 @@
 #include "participants/coupon/coupon.hpp"
 
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -60,7 +61,7 @@ struct ReadTemplate {
     std::optional<http::FieldError> error;
 };
 
-ReadTemplate read_template(const Json& json) {
+ReadTemplate read_template(const http::Value& json) {
     constexpr std::int64_t most_time = std::numeric_limits<std::int64_t>::max() / 1'000;
     ReadTemplate read;
     Template& made = read.a_template;
@@ -109,9 +110,9 @@ void create_template(const Surroundings& around,
                      const Stock& stock,
                      const http::Request& request,
                      http::Respond respond) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
-    ReadTemplate read = read_template(*json);
+    ReadTemplate read = read_template(json->root());
     if (read.error) return respond(http::problem(*read.error));
     const auto work = [&stock,
                        log = &around.audit,
@@ -125,7 +126,8 @@ http::Response show_template(const Stock& stock,
                              const wal::Store& store,
                              const http::Request& request) {
     const Json id{{"template_id", request.parameter("template_id")}};
-    Fields fields(id);
+    const http::Document document = http::document_of(id);
+    Fields fields(document.root());
     const std::string template_id = fields.text("template_id", template_rule);
     if (const auto& error = fields.finish()) return http::problem(*error);
     const auto found = stock.find(store.snapshot(), template_id);
@@ -150,7 +152,8 @@ http::Response list_coupons(const Stock& stock,
                             const wal::Store& store,
                             const http::Request& request) {
     const Json id{{"user_id", request.parameter("user_id")}};
-    Fields fields(id);
+    const http::Document document = http::document_of(id);
+    Fields fields(document.root());
     const std::string user_id = fields.text("user_id", user_rule);
     if (const auto& error = fields.finish()) return http::problem(*error);
     const PageQuery query = page_query(request);

@@ -1,6 +1,6 @@
 #include "participants/coupon/coupon_resource.hpp"
 
-#include "http/json.hpp"
+#include "http/fields.hpp"
 #include "http/json_text.hpp"
 #include "participants/branch.hpp"
 #include "participants/record.hpp"
@@ -32,12 +32,12 @@ Request read_request(const Work& work) {
         request.refusal->field = "lock_token";
         return request;
     }
-    const auto json = http::parse_json(work.payload);
+    const auto json = http::read_json(work.payload);
     if (!json) {
         request.refusal = invalid_payload(json.error().field, json.error().expected);
         return request;
     }
-    Fields fields(*json);
+    Fields fields(json->root());
     request.template_id = fields.text("template_id", {.max_bytes = 64, .allowed = id_characters});
     request.user_id = fields.text("user_id", {.max_bytes = 128, .allowed = id_characters});
     if (const auto& error = fields.finish())

@@ -1,5 +1,6 @@
 #include "participants/credit/account_wire.hpp"
 
+#include "http/fields.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
 
@@ -59,7 +60,7 @@ http::Response no_account() {
     return http::problem(404, "account_not_found", "no account of this user and credit type");
 }
 
-NamedAccount read_name(const Json& json) {
+NamedAccount read_name(const http::Value& json) {
     constexpr Fields::Text user_rule{.max_bytes = 128, .allowed = user_characters};
     constexpr Fields::Text type_rule{.max_bytes = 64, .allowed = user_characters};
     NamedAccount read;
@@ -71,8 +72,9 @@ NamedAccount read_name(const Json& json) {
 }
 
 NamedAccount name_in_path(const http::Request& request) {
-    return read_name(Json{{"user_id", request.parameter("user_id")},
-                          {"credit_type", request.parameter("credit_type")}});
+    const Json name{{"user_id", request.parameter("user_id")},
+                    {"credit_type", request.parameter("credit_type")}};
+    return read_name(http::document_of(name).root());
 }
 
 HeaderNumber read_if_match(const http::Request& request) {

@@ -26,7 +26,7 @@ struct NamedAccount {
     AccountName name;
     std::optional<http::FieldError> error;
 };
-NamedAccount read_name(const http::Json& json);
+NamedAccount read_name(const http::Value& json);
 /// The account that the path names.
 NamedAccount name_in_path(const http::Request& request);
 

@@ -1,5 +1,6 @@
 #include "participants/credit/adjust_route.hpp"
 
+#include "http/fields.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
 #include "participants/credit/account_wire.hpp"
@@ -33,13 +34,13 @@ ReadAdjustment read_adjustment(const http::Request& request) {
                                          "the ETag that the account was read with")};
     const HeaderNumber token = read_lock_token(request);
     if (token.error) return refuse(*token.error);
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return refuse(json.error());
     ReadAdjustment read;
     read.adjustment.name = named.name;
     read.adjustment.seen_version = *version.value;
     read.adjustment.lock_token = token.value;
-    http::Fields fields(*json);
+    http::Fields fields(json->root());
     read.adjustment.balance = fields.integer("balance", 0, most_balance);
     read.adjustment.reason = fields.text("reason", {.max_bytes = 256});
     if (const auto& error = fields.finish()) return refuse(*error);

@@ -1,5 +1,6 @@
 #include "participants/credit/credit.hpp"
 
+#include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -44,9 +45,9 @@ void create_account(const Surroundings& around,
                     const Accounts& accounts,
                     const http::Request& request,
                     http::Respond respond) {
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
-    const NamedAccount read = read_name(*json);
+    const NamedAccount read = read_name(json->root());
     if (read.error) return respond(http::problem(*read.error));
     const Moment moment = around.clock();
     auto audit = direct_entry(around, "create_account", moment, request);
@@ -81,7 +82,7 @@ struct ReadPosting {
     std::optional<http::FieldError> error;
 };
 
-ReadPosting read_posting(const AccountName& name, const Json& json) {
+ReadPosting read_posting(const AccountName& name, const http::Value& json) {
     ReadPosting read;
     Posting& posting = read.posting;
     posting.name = name;
@@ -93,7 +94,7 @@ ReadPosting read_posting(const AccountName& name, const Json& json) {
         fields.optional_text("reason", {.min_bytes = 0, .max_bytes = 256}).value_or("");
     read.error = fields.finish();
     if (read.error) return read;
-    Json canonical = json;
+    Json canonical = Json::parse(http::dump(json));
     canonical["user_id"] = name.user_id;
     canonical["credit_type"] = name.credit_type;
     posting.canonical = http::dump(canonical);
@@ -107,9 +108,9 @@ void post_entry(const Surroundings& around,
                 http::Respond respond) {
     const NamedAccount named = name_in_path(request);
     if (named.error) return respond(http::problem(*named.error));
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
-    ReadPosting read = read_posting(named.name, *json);
+    ReadPosting read = read_posting(named.name, json->root());
     if (read.error) return respond(http::problem(*read.error));
     const HeaderNumber token = read_lock_token(request);
     if (token.error) return respond(http::problem(*token.error));

@@ -1,6 +1,6 @@
 #include "participants/credit/credit_resource.hpp"
 
-#include "http/json.hpp"
+#include "http/fields.hpp"
 #include "http/json_text.hpp"
 #include "participants/branch.hpp"
 #include "participants/credit/claims.hpp"
@@ -29,12 +29,12 @@ Request read_request(const Work& work) {
         request.refusal = unknown_operation(work.operation);
         return request;
     }
-    const auto json = http::parse_json(work.payload);
+    const auto json = http::read_json(work.payload);
     if (!json) {
         request.refusal = invalid_payload(json.error().field, json.error().expected);
         return request;
     }
-    Fields fields(*json);
+    Fields fields(json->root());
     request.name.user_id = fields.text("user_id", {.max_bytes = 128, .allowed = user_characters});
     request.name.credit_type =
         fields.text("credit_type", {.max_bytes = 64, .allowed = user_characters});

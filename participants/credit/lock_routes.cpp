@@ -1,5 +1,6 @@
 #include "participants/credit/lock_routes.hpp"
 
+#include "http/fields.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
 #include "participants/credit/account_wire.hpp"
@@ -58,11 +59,11 @@ void acquire(const Surroundings& around,
              http::Respond respond) {
     const NamedAccount named = name_in_path(request);
     if (named.error) return respond(http::problem(*named.error));
-    const auto json = http::parse_json(request.body);
+    const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
     LockWish wish;
     wish.name = named.name;
-    http::Fields fields(*json);
+    http::Fields fields(json->root());
     wish.lease_ms = fields.integer("lease_ms", 1, most_lease_ms);
     wish.wait_ms = fields.optional_integer("wait_ms", 0, most_wait_ms).value_or(0);
     if (const auto& error = fields.finish()) return respond(http::problem(*error));

@@ -137,6 +137,16 @@ TEST(MessagesTest, ItemsOfAnArraySucceedAndFailSingly) {
     EXPECT_EQ(answers[2].kind, Kind::unclear);
 }
 
+TEST(MessagesTest, AnItemsStatusIsAnExactNumber) {
+    for (const char* status : {"4294967496", "-1", "200.0", "\"200\"", "null", "[200]"}) {
+        const http::Response response{
+            .body = R"([{"gid":"g","branch_id":"1","vote":"prepared","status":)" +
+                    std::string(status) + "}]"};
+        const auto answers = read_answers(Verb::prepare, {{"g", "1"}}, true, response);
+        EXPECT_EQ(answers.at(0).kind, Kind::unclear) << status;
+    }
+}
+
 TEST(MessagesTest, AWholeArrayAnsweredOtherwiseIsNoAnswerForAnyItem) {
     const std::vector<Subject> subjects{{"g", "1"}, {"g", "2"}};
     const std::string one = R"([{"status":200,"gid":"g","branch_id":"1","vote":"prepared"}])";

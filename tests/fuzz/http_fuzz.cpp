@@ -28,6 +28,7 @@ namespace {
 using http::Json;
 using http::Request;
 using http::Respond;
+using http::Value;
 
 constexpr const char* some_gid = "018f2b6c-7a10-7000-8000-000000000001";
 
@@ -64,9 +65,9 @@ void expect_usable(const coordinator::Submission& submission) {
                                              .origin = submission.origin};
         const std::string text =
             coordinator::ask_message(envelope, branch, branch.payload, submission.key);
-        const auto json = http::parse_json(text);
+        const auto json = http::read_json(text);
         require(json.has_value(), "a branch's message is JSON");
-        const auto message = participants::read_message(participants::Verb::prepare, *json);
+        const auto message = participants::read_message(participants::Verb::prepare, json->root());
         require(!message.refusal, "a branch's message is one");
         require(message.message.payload == branch.payload, "a payload arrives as it was taken");
     }
@@ -103,15 +104,18 @@ void tell(participants::Verb verb, const Request& request, const Respond& respon
     const bool is_array = first != std::string::npos && request.body[first] == '[';
     http::JsonLimits limits;
     if (is_array) ++limits.depth;
-    const auto json = http::parse_json(request.body, limits);
+    const auto json = http::read_json(request.body, limits);
+    const auto tree = http::parse_json(request.body, limits);
+    require(json.has_value() == tree.has_value(), "both readers take the same");
     if (!json) return respond(http::problem(json.error()));
+    require(http::dump(json->root()) == http::dump(*tree), "and read the same");
     if (!is_array) {
-        auto read = participants::read_message(verb, *json);
+        auto read = participants::read_message(verb, json->root());
         const auto answer = answer_to(read);
         return respond(participants::to_response(read.message, answer));
     }
     std::string items;
-    for (const Json& item : *json) {
+    for (const Value& item : json->root()) {
         auto read = participants::read_message(verb, item);
         const auto answer = answer_to(read);
         items += items.empty() ? '[' : ',';
@@ -121,7 +125,7 @@ void tell(participants::Verb verb, const Request& request, const Respond& respon
     reached("array of messages");
     items += ']';
     const Json answers = Json::parse(items, nullptr, false);
-    require(answers.is_array() && answers.size() == json->size(), "an answer a message");
+    require(answers.is_array() && answers.size() == json->root().size(), "an answer a message");
     for (const Json& answer : answers) require(answer.contains("status"), "that says its status");
     respond(http::json_response(answers));
 }
