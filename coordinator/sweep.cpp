@@ -1,10 +1,8 @@
 #include "coordinator/sweep.hpp"
 
 #include "http/document.hpp"
+#include "http/text.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
-#include <cctype>
 #include <utility>
 
 namespace twophase::coordinator {
@@ -15,18 +13,6 @@ using recovery::Time;
 constexpr int items_in_page = 500;
 constexpr std::size_t most_pages = 1'000;
 constexpr Time page_pause{250};
-
-std::string percent_encoded(const std::string& text) {
-    std::string encoded;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~')
-            encoded += c;
-        else
-            encoded += fmt::format("%{:02X}", byte);
-    }
-    return encoded;
-}
 
 }  // namespace
 
@@ -113,7 +99,7 @@ bool Sweep::read(const http::Result<http::Response>& response, std::string& next
         hooks_.found({participant_, std::string(gid->text()), std::string(branch_id->text())});
     }
     const http::Value* cursor = body->root().find("next");
-    if (cursor && cursor->is_text()) next = percent_encoded(std::string(cursor->text()));
+    if (cursor && cursor->is_text()) next = http::percent_encode(cursor->text());
     return true;
 }
 

@@ -36,6 +36,9 @@ std::string cut(std::string_view text, std::size_t most_bytes);
 /// their own, and at most 512 bytes.
 std::string for_log(std::string_view text);
 
+/// Every byte as %XX but those that RFC 3986 (2.3) calls unreserved: for a part of a target.
+std::string percent_encode(std::string_view text);
+
 /// Decodes %XX; nullopt when a percent sign isn't followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
 

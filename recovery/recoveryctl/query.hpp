@@ -5,8 +5,6 @@
 
 namespace twophase::recoveryctl {
 
-std::string percent_encoded(const std::string& text);
-
 /// Adds "&name=value" unless the value is empty.
 void add_to_query(std::string& query, const char* name, const std::string& value);
 

@@ -1,5 +1,6 @@
 #include "recovery/recoveryctl/remote.hpp"
 
+#include "http/text.hpp"
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/failure.hpp"
 #include "recovery/recoveryctl/query.hpp"
@@ -23,7 +24,7 @@ http::Endpoint parse_endpoint(const std::string& url) {
 }
 
 std::string transaction(const std::string& gid) {
-    return "/v1/transactions/" + percent_encoded(gid);
+    return "/v1/transactions/" + http::percent_encode(gid);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // The list of branches in doubt, which coordinators sweep.
+#include "http/text.hpp"
 #include "tests/conformance/checks.hpp"
 
 #include <algorithm>
@@ -47,7 +48,7 @@ void pages(Session& s) {
         expect(page.items.size() <= 1, page, "at most 1 item, which was the limit");
         for (const Answer& item : page.items) missing.erase(item.gid);
         expect(cursors.insert(page.next).second, page, "a `next` that goes on");
-        after = percent_encoded(page.next);
+        after = http::percent_encode(page.next);
         const bool is_last = page.next.empty();
         if (is_last && !missing.empty())
             expect(false, page, "that " + *missing.begin() + " was on one of the pages");

@@ -1,7 +1,8 @@
 #include "tests/conformance/session.hpp"
 
+#include "http/text.hpp"
+
 #include <algorithm>
-#include <cctype>
 
 namespace twophase::conformance {
 namespace {
@@ -15,19 +16,6 @@ std::uint64_t first_epoch() {
 }
 
 }  // namespace
-
-std::string percent_encoded(const std::string& text) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string encoded;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~')
-            encoded += c;
-        else
-            encoded += {'%', digits[byte >> 4], digits[byte & 15]};
-    }
-    return encoded;
-}
 
 Session::Session(const Options& options)
     : options_(options),
@@ -140,11 +128,11 @@ Answer Session::in_doubt_page(const std::string& query) {
 
 bool Session::is_in_doubt(const Branch& branch) {
     const std::string filter =
-        "coordinator=" + percent_encoded(options_.coordinator) + "&limit=100";
+        "coordinator=" + http::percent_encode(options_.coordinator) + "&limit=100";
     std::string after;
     for (int pages = 0; pages < 1'000; ++pages) {
-        const Answer page =
-            in_doubt_page(after.empty() ? filter : filter + "&after=" + percent_encoded(after));
+        const Answer page = in_doubt_page(
+            after.empty() ? filter : filter + "&after=" + http::percent_encode(after));
         const auto is_it = [&](const Answer& item) {
             return item.gid == branch.gid && item.branch_id == branch.branch_id;
         };

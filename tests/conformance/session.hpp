@@ -15,9 +15,6 @@
 
 namespace twophase::conformance {
 
-/// Text as the value in a query.
-std::string percent_encoded(const std::string& text);
-
 /// A branch with the yes that it got.
 struct Begun {
     Branch branch;

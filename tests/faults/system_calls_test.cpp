@@ -88,7 +88,11 @@ public:
     /// So that the program has to look for its peers again, until heal().
     void make_it_connect(const std::string& program) {
         if (program == "coordinator") {
-            for (const char* peer : {"credit", "coupon"}) to(peer).next(Fault::refuse, "");
+            // One refusal ends one connection, and another takes the next call, while there are
+            // any.
+            constexpr std::size_t more_than_it_keeps = 12;
+            for (const char* peer : {"credit", "coupon"})
+                to(peer).next(Fault::refuse, "", more_than_it_keeps);
         } else {
             // In doubt it asks, for as long as nobody tells it and nobody answers.
             to(program).next(Fault::lose_request, "/commit", most_calls);

@@ -1,0 +1,26 @@
+#include "http/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace twophase::http {
+namespace {
+
+TEST(TextTest, PercentEncodingLeavesWhatTheRfcCallsUnreserved) {
+    EXPECT_EQ(percent_encode(""), "");
+    EXPECT_EQ(percent_encode("AZaz09-._~"), "AZaz09-._~");
+    EXPECT_EQ(percent_encode("a b/c?d&e=%+"), "a%20b%2Fc%3Fd%26e%3D%25%2B");
+    EXPECT_EQ(percent_encode("\xc3\xa9"), "%C3%A9");
+    EXPECT_EQ(percent_encode(std::string("\0\x7f", 2)), "%00%7F");
+}
+
+TEST(TextTest, PercentDecodingUndoesIt) {
+    std::string all;
+    for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+    EXPECT_EQ(percent_decode(percent_encode(all)), all);
+    for (const char* bad : {"%", "a%2", "%zz", "%2g"}) EXPECT_EQ(percent_decode(bad), std::nullopt);
+}
+
+}  // namespace
+}  // namespace twophase::http
