@@ -36,7 +36,7 @@ recovery::LaneOptions options_of(const Config& config, const ParticipantConfig& 
     options.window = participant.window != 0    ? participant.window
                      : participant.takes_arrays ? 4
                                                 : 64;
-    options.late_window =
+    options.late.window =
         std::max<std::size_t>(1, options.window / (participant.takes_arrays ? 4 : 2));
     options.backoff = {config.retry_first, config.retry_most};
     options.breaker.most_between_probes = config.probe_most;

@@ -4,12 +4,14 @@
 
 #include "recovery/backoff.hpp"
 #include "recovery/breaker.hpp"
+#include "recovery/late_share.hpp"
+
+#include <boost/intrusive/list.hpp>
 
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <random>
@@ -30,15 +32,7 @@ enum class Outcome {
 struct LaneOptions {
     std::size_t window = 4;      // requests in flight, for each class of calls
     std::size_t most_items = 1;  // in one request; 1: the peer takes no arrays
-    // Requests with what is late (left over, planned, tried before, or wanted while the peer was
-    // away) while there is new work: few and full ones end a backlog soonest for the same wait of
-    // new work. After a full one none leaves for `rest` times as long as it took, at most for
-    // `most_rest`, and after others for their part of that: so new work has the peer, and the loop
-    // that hears its answers, to itself for most of the time.
-    std::size_t late_window = 1;
-    unsigned rest = 3;
-    Time most_rest{100};
-    Time new_work_lasts{200};  // since some left or was answered
+    LateOptions late;            // beside new work
     std::size_t most_bytes = 4 * 1024 * 1024;
     BackoffOptions backoff;
     BreakerOptions breaker;
@@ -71,6 +65,7 @@ public:
     Lane(LaneOptions options, unsigned (*class_of)(Verb), std::uint64_t seed)
         : options_(options),
           class_of_(class_of),
+          late_share_(options.late, options.most_items),
           breaker_(options.breaker, options.backoff),
           random_(seed) {}
 
@@ -80,11 +75,11 @@ public:
               Verb verb,
               std::size_t bytes,
               std::optional<Time> not_before = std::nullopt) {
-        Entry& entry = replace(key, {.verb = verb, .bytes = bytes});
+        Entry& entry = replace(key, verb, bytes);
         if (not_before)
-            plan(key, entry, *not_before);
+            plan(entry, *not_before);
         else
-            make_ready(key, entry, Line::fresh);
+            make_ready(entry, Line::fresh);
     }
 
     /// Wants what an earlier start of this program left undone: late already.
@@ -92,21 +87,22 @@ public:
                         Verb verb,
                         std::size_t bytes,
                         std::optional<Time> not_before = std::nullopt) {
-        Entry& entry = replace(key, {.verb = verb, .bytes = bytes, .is_left_over = true});
+        Entry& entry = replace(key, verb, bytes);
+        entry.is_left_over = true;
         ++left_over_;
         if (not_before)
-            plan(key, entry, *not_before);
+            plan(entry, *not_before);
         else
-            make_ready(key, entry, Line::late);
+            make_ready(entry, Line::late);
     }
 
     /// Wants nothing for `key` any more.
     void drop(const Key& key) {
         const auto found = entries_.find(key);
         if (found == entries_.end()) return;
-        forget_due(key, found->second);
+        forget_due(found->second);
         if (found->second.is_left_over) --left_over_;
-        entries_.erase(found);  // what the ready queues still say of it is skipped by generation
+        entries_.erase(found);  // and out of its line
     }
 
     /// The verb wanted for `key`, if any.
@@ -124,13 +120,13 @@ public:
     /// The requests that may leave now. Each must be answered by settled() or unclear() for every
     /// call, then done().
     std::vector<Request> take(Time now) {
-        while (!due_.empty() && due_.begin()->first <= now) make_due(*due_.begin());
-        while (!planned_.empty() && planned_.begin()->first <= now) make_due(*planned_.begin());
+        for (Times* times : {&due_, &planned_})
+            while (!times->empty() && (*times->begin())->due <= now) make_due(**times->begin());
         std::vector<Request> requests;
         if (breaker_.is_open()) {
             if (is_probing_ || now < breaker_.probe_at()) return requests;
             // A probe is due whether or not an item is.
-            if (!has_ready() && has_waiting()) make_due(*due_.begin());
+            if (!has_ready() && has_waiting()) make_due(**due_.begin());
             if (auto probe = next_request(1, now)) {
                 probe->is_probe = is_probing_ = true;
                 requests.push_back(std::move(*probe));
@@ -152,7 +148,7 @@ public:
         if (!is_wanted(call)) return;
         Entry& entry = entries_.at(call.key);
         entry.goes_alone = entry.goes_alone || alone;
-        wait_until(call.key, entry, now + backoff(options_.backoff, ++entry.failures, random_));
+        wait_until(entry, now + backoff(options_.backoff, ++entry.failures, random_));
     }
 
     /// The answer was clear, but only a person can change it: asks again, slowly.
@@ -160,7 +156,7 @@ public:
         if (!is_wanted(call)) return;
         Entry& entry = entries_.at(call.key);
         ++entry.failures;
-        wait_until(call.key, entry, now + options_.slow_retry);
+        wait_until(entry, now + options_.slow_retry);
     }
 
     /// Still the newest thing wanted for its key.
@@ -172,15 +168,8 @@ public:
     /// The request is over. The success that closes the breaker makes all that waits there due.
     void done(const Request& request, Outcome outcome, Time now) {
         --in_window_[class_of_(request.verb)];
-        if (request.late > 0) {
-            --late_in_window_[class_of_(request.verb)];
-            Time& until = late_rests_until_[class_of_(request.verb)];
-            until = std::max(until, now + rest_after(request, now));
-        }
-        if (request.late < request.calls.size()) {
-            --new_in_flight_;
-            last_new_work_ = now;
-        }
+        late_share_.over(
+            class_of_(request.verb), request.late, has_new(request), request.left_at, now);
         for (const Call& call : request.calls) {
             const auto found = in_flight_.find(call.key);
             if (--found->second == 0) in_flight_.erase(found);
@@ -201,7 +190,7 @@ public:
     bool hurry(const Key& key) {
         const auto found = entries_.find(key);
         if (found == entries_.end() || !is_waiting(found->second)) return false;
-        make_due({found->second.due, key});
+        make_due(found->second);
         return true;
     }
 
@@ -228,76 +217,87 @@ public:
 private:
     /// `waiting`: after an answer that does not count; `planned`: for its time, whatever the peer
     /// does meanwhile.
-    enum class State { ready, in_flight, waiting, planned };
-    struct Entry {
-        Verb verb{};
+    enum class State : std::uint8_t { ready, in_flight, waiting, planned };
+    struct Entry : boost::intrusive::list_base_hook<
+                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+        const Key* key = nullptr;  // its own in entries_
         std::uint64_t generation = 0;
-        std::size_t bytes = 0;
-        State state = State::ready;
+        Time due{};
+        std::uint32_t bytes = 0;
         unsigned failures = 0;
+        Verb verb{};
+        State state = State::ready;
         bool goes_alone = false;
         bool is_left_over = false;
-        Time due{};
     };
     /// What is ready, in two lines that take turns item by item: new work doesn't queue behind all
     /// that is late, and what is late gets its places however much new work comes.
     enum class Line { fresh, late };
+    using Queue = boost::intrusive::list<Entry, boost::intrusive::constant_time_size<false>>;
     struct Ready {
-        std::deque<std::pair<Key, std::uint64_t>> lines[2];
+        Queue lines[2];
         Line turn = Line::fresh;
     };
+    struct IsDueBefore {
+        bool operator()(const Entry* a, const Entry* b) const {
+            return std::pair(a->due, a->generation) < std::pair(b->due, b->generation);
+        }
+    };
+    using Times = std::set<Entry*, IsDueBefore>;
 
-    Entry& replace(const Key& key, Entry with) {
+    Entry& replace(const Key& key, Verb verb, std::size_t bytes) {
         drop(key);
-        with.generation = ++generations_;
-        return entries_[key] = with;
+        const auto added = entries_.try_emplace(key).first;
+        Entry& entry = added->second;
+        entry.key = &added->first;
+        entry.generation = ++generations_;
+        entry.bytes = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, UINT32_MAX));
+        entry.verb = verb;
+        return entry;
     }
 
-    void make_ready(const Key& key, Entry& entry, Line line) {
+    void make_ready(Entry& entry, Line line) {
         entry.state = State::ready;
-        ready_[entry.verb].lines[unsigned(line)].push_back({key, entry.generation});
+        ready_[entry.verb].lines[unsigned(line)].push_back(entry);
     }
 
-    void make_due(std::pair<Time, Key> due) {
-        Entry& entry = entries_.at(due.second);
-        forget_due(due.second, entry);
-        make_ready(due.second, entry, Line::late);
+    void make_due(Entry& entry) {
+        forget_due(entry);
+        make_ready(entry, Line::late);
     }
 
-    void forget_due(const Key& key, const Entry& entry) {
-        if (entry.state == State::waiting) due_.erase({entry.due, key});
-        if (entry.state == State::planned) planned_.erase({entry.due, key});
+    void forget_due(Entry& entry) {
+        if (entry.state == State::waiting) due_.erase(&entry);
+        if (entry.state == State::planned) planned_.erase(&entry);
     }
 
     static bool is_waiting(const Entry& entry) {
         return entry.state == State::waiting || entry.state == State::planned;
     }
 
-    static std::optional<Time> first_of(const std::set<std::pair<Time, Key>>& times) {
-        return times.empty() ? std::nullopt : std::optional(times.begin()->first);
+    static std::optional<Time> first_of(const Times& times) {
+        return times.empty() ? std::nullopt : std::optional((*times.begin())->due);
     }
 
-    void plan(const Key& key, Entry& entry, Time due) {
+    void plan(Entry& entry, Time due) {
         entry.state = State::planned;
         entry.due = due;
-        planned_.insert({due, key});
+        planned_.insert(&entry);
     }
 
-    void wait_until(const Key& key, Entry& entry, Time due) {
+    void wait_until(Entry& entry, Time due) {
         entry.state = State::waiting;
         entry.due = due;
-        due_.insert({due, key});
+        due_.insert(&entry);
     }
 
     /// The peer is back: what waited for it is due, and all of it is late.
     void hurry_all() {
         for (auto& [verb, ready] : ready_) {
-            auto& fresh = ready.lines[unsigned(Line::fresh)];
-            auto& late = ready.lines[unsigned(Line::late)];
-            late.insert(late.end(), fresh.begin(), fresh.end());
-            fresh.clear();
+            Queue& late = ready.lines[unsigned(Line::late)];
+            late.splice(late.end(), ready.lines[unsigned(Line::fresh)]);
         }
-        while (!due_.empty()) make_due(*due_.begin());
+        while (!due_.empty()) make_due(**due_.begin());
     }
 
     bool has_place(Verb verb) const {
@@ -306,41 +306,19 @@ private:
     }
 
     bool has_place_for_late(Verb verb) const {
-        return has_place(verb) &&
-               (!is_new_work_about_ || breaker_.is_open() ||  // a probe, whatever it is made of
-                (has_place_of_late(verb) && looked_at_ >= late_rests_until_[class_of_(verb)]));
+        return has_place(verb) && (breaker_.is_open() ||  // a probe, whatever it is made of
+                                   late_share_.has_place(class_of_(verb)));
     }
 
-    static std::optional<Time> earlier(std::optional<Time> known, Time other) {
-        return known ? std::min(*known, other) : other;
-    }
-
-    /// One late call has nothing to make up for, where arrays are taken or not.
-    Time rest_after(const Request& request, Time now) const {
-        if (options_.most_items == 1) return Time{0};
-        const Time took = std::max(now - request.left_at, Time{0});
-        const auto full = static_cast<Time::rep>(options_.most_items - 1);
-        const auto part = static_cast<Time::rep>(request.late - 1);
-        return std::min(options_.rest * took, options_.most_rest) * part / full;
-    }
-
-    bool has_place_of_late(Verb verb) const {
-        return late_in_window_[class_of_(verb)] < options_.late_window;
-    }
-
-    /// When late calls that wait for a place of theirs may leave without an answer in between: they
-    /// have rested, or new work has ended and they may have the other places.
+    /// When late calls that wait for a place of theirs may leave without an answer in between.
     std::optional<Time> late_may_leave_at() const {
         std::optional<Time> first;
-        if (!is_new_work_about_) return first;
         for (const auto& [verb, ready] : ready_) {
             if (ready.lines[unsigned(Line::late)].empty() || !has_place(verb) ||
                 has_place_for_late(verb))
                 continue;
-            // While new work is under way, its answer is what comes first.
-            if (new_in_flight_ == 0)
-                first = earlier(first, *last_new_work_ + options_.new_work_lasts);
-            if (has_place_of_late(verb)) first = earlier(first, late_rests_until_[class_of_(verb)]);
+            const auto time = late_share_.has_place_at(class_of_(verb));
+            if (time && (!first || *time < *first)) first = time;
         }
         return first;
     }
@@ -355,34 +333,24 @@ private:
     }
 
     /// What is due first could leave if it were due now.
-    bool has_waiting() const {
-        return !due_.empty() && has_place_for_late(entries_.at(due_.begin()->second).verb);
-    }
+    bool has_waiting() const { return !due_.empty() && has_place_for_late((*due_.begin())->verb); }
 
-    /// The line whose front is the next to leave, if any; what was stale before it is gone.
-    std::optional<Line> next_line(Ready& ready, bool is_late_allowed) const {
+    /// The line whose front is the next to leave, if any.
+    std::optional<Line> next_line(const Ready& ready, bool is_late_allowed) const {
         for (const Line line : {ready.turn, other(ready.turn)}) {
             if (line == Line::late && !is_late_allowed) continue;
-            auto& queue = ready.lines[unsigned(line)];
-            while (!queue.empty() && is_stale(queue.front())) queue.pop_front();
-            if (!queue.empty()) return line;
+            if (!ready.lines[unsigned(line)].empty()) return line;
         }
         return std::nullopt;
     }
 
-    static Line other(Line line) { return line == Line::fresh ? Line::late : Line::fresh; }
+    static bool has_new(const Request& request) { return request.late < request.calls.size(); }
 
-    bool is_stale(const std::pair<Key, std::uint64_t>& ready) const {
-        const auto found = entries_.find(ready.first);
-        return found == entries_.end() || found->second.generation != ready.second ||
-               found->second.state != State::ready;
-    }
+    static Line other(Line line) { return line == Line::fresh ? Line::late : Line::fresh; }
 
     /// Gathers the next request of any verb whose window has a place; verbs take turns.
     std::optional<Request> next_request(std::size_t most_items, Time now) {
-        looked_at_ = now;
-        is_new_work_about_ = new_in_flight_ > 0 ||
-                             (last_new_work_ && now < *last_new_work_ + options_.new_work_lasts);
+        late_share_.look(now);
         auto turn = ready_.upper_bound(last_verb_);
         for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
             if (turn == ready_.end()) turn = ready_.begin();
@@ -390,15 +358,10 @@ private:
             Request request = gather(turn->first, turn->second, most_items);
             if (request.calls.empty()) continue;
             request.left_at = now;
-            ++in_window_[class_of_(turn->first)];
-            if (request.late > 0) {
-                ++late_in_window_[class_of_(turn->first)];
-                last_late_verb_[class_of_(turn->first)] = request.verb;
-            }
-            if (request.late < request.calls.size()) {
-                ++new_in_flight_;
-                last_new_work_ = now;
-            }
+            const unsigned of_class = class_of_(request.verb);
+            ++in_window_[of_class];
+            late_share_.left(of_class, request.late, has_new(request), now);
+            if (request.late > 0) last_late_verb_[of_class] = request.verb;
             last_verb_ = request.verb;
             return request;
         }
@@ -410,14 +373,12 @@ private:
     /// time.
     bool is_turn_of_late(Verb verb) {
         const unsigned of_class = class_of_(verb);
-        if (!is_new_work_about_ || !last_late_verb_[of_class]) return true;
+        if (!late_share_.is_new_work_about() || !last_late_verb_[of_class]) return true;
         auto turn = ready_.upper_bound(*last_late_verb_[of_class]);
         for (std::size_t i = 0; i < ready_.size(); ++i, ++turn) {
             if (turn == ready_.end()) turn = ready_.begin();
             if (class_of_(turn->first) != of_class) continue;
-            auto& late = turn->second.lines[unsigned(Line::late)];
-            while (!late.empty() && is_stale(late.front())) late.pop_front();
-            if (!late.empty()) return turn->first == verb;
+            if (!turn->second.lines[unsigned(Line::late)].empty()) return turn->first == verb;
         }
         return true;
     }
@@ -429,15 +390,14 @@ private:
         while (request.calls.size() < most_items) {
             const std::optional<Line> line = next_line(ready, takes_late);
             if (!line) break;
-            auto& queue = ready.lines[unsigned(*line)];
-            const Key& key = queue.front().first;
-            Entry& entry = entries_.at(key);
+            Queue& queue = ready.lines[unsigned(*line)];
+            Entry& entry = queue.front();
             bytes += entry.bytes;
             const bool fits = bytes <= options_.most_bytes && !entry.goes_alone;
             if (!fits && !request.calls.empty()) break;
             entry.state = State::in_flight;
-            ++in_flight_[key];
-            request.calls.push_back({key, entry.generation, entry.failures + 1});
+            ++in_flight_[*entry.key];
+            request.calls.push_back({*entry.key, entry.generation, entry.failures + 1});
             if (*line == Line::late) ++request.late;
             queue.pop_front();
             // Only now: what has to leave alone keeps its turn for the next request.
@@ -449,21 +409,16 @@ private:
 
     LaneOptions options_;
     unsigned (*class_of_)(Verb);
+    LateShare late_share_;
     Breaker breaker_;
     std::mt19937_64 random_;
     std::unordered_map<Key, Entry, Hash> entries_;
     std::unordered_map<Key, unsigned, Hash> in_flight_;  // requests that carry the key
     std::map<Verb, Ready> ready_;
-    std::set<std::pair<Time, Key>> due_;
-    std::set<std::pair<Time, Key>> planned_;
+    Times due_;
+    Times planned_;
     std::size_t left_over_ = 0;
     std::size_t in_window_[2] = {0, 0};
-    std::size_t late_in_window_[2] = {0, 0};
-    Time late_rests_until_[2] = {Time::min(), Time::min()};
-    Time looked_at_{};               // by the last take()
-    std::size_t new_in_flight_ = 0;  // requests with calls of the fresh line
-    std::optional<Time> last_new_work_;
-    bool is_new_work_about_ = false;
     bool held_[2] = {false, false};
     Verb last_verb_{};
     std::optional<Verb> last_late_verb_[2];

@@ -369,7 +369,7 @@ TEST(LaneTest, WhatIsLateHasAllPlacesUntilThereIsNewWorkAndThenAShare) {
     LaneOptions options;
     options.window = 4;
     options.most_items = 10;
-    options.late_window = 1;
+    options.late.window = 1;
     TestLane lane(options, class_of, 42);
     for (int i = 0; i < 200; ++i) lane.want_left_over("late " + std::to_string(i), Verb::commit, 1);
     const auto alone = lane.take(Time(0));
@@ -398,7 +398,7 @@ TEST(LaneTest, LateCallsOfSeveralVerbsTakeTurnsAtTheirPlace) {
     LaneOptions options;
     options.window = 4;
     options.most_items = 1;
-    options.late_window = 1;
+    options.late.window = 1;
     TestLane lane(options, class_of, 42);
     lane.want("new", Verb::rollback, 1);
     for (const auto& request : lane.take(Time(0))) succeed(lane, request);
@@ -522,10 +522,10 @@ LaneOptions resting() {
     LaneOptions options;
     options.window = 4;
     options.most_items = 3;
-    options.late_window = 1;
-    options.rest = 3;
-    options.most_rest = Time(100);
-    options.new_work_lasts = Time(1'000);
+    options.late.window = 1;
+    options.late.rest = 3;
+    options.late.most_rest = Time(100);
+    options.late.new_work_lasts = Time(1'000);
     return options;
 }
 
@@ -588,7 +588,7 @@ TEST(LaneTest, ASlowPeersLateCallsDoNotRestForLong) {
 
 TEST(LaneTest, AShorterRestDoesNotEndALongerOne) {
     LaneOptions options = resting();
-    options.late_window = 2;
+    options.late.window = 2;
     TestLane lane = lane_with_late_calls(options, 20);
     const auto first = lane.take(Time(0));
     ASSERT_EQ(first.size(), 2U);
@@ -631,8 +631,8 @@ TEST(LaneTest, NoCallIsForgottenAndNoTimerRingsForNothing) {
         LaneOptions options = resting();
         options.window = 1 + std::size_t(chance(4));
         options.most_items = 1 + std::size_t(chance(4));
-        options.late_window = 1 + std::size_t(chance(2));
-        options.new_work_lasts = Time(1 + chance(300));
+        options.late.window = 1 + std::size_t(chance(2));
+        options.late.new_work_lasts = Time(1 + chance(300));
         TestLane lane(options, class_of, seed);
         std::deque<TestLane::Request> under_way;
         Time now(0);
