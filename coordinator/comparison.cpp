@@ -100,8 +100,8 @@ LoggedTransaction logged(const Folded& folded) {
     if (folded.started.branches.empty()) transaction.settled_by_hand = folded.decision;
     for (std::size_t i = 0; i < folded.branches.size(); ++i) {
         const BranchRequest& request = folded.started.branches[i];
-        transaction.branches[request.branch_id] = {
-            request.participant, expected_of(folded.branches[i], folded.decision)};
+        transaction.branches[std::string(request.branch_id)] = {
+            std::string(request.participant), expected_of(folded.branches[i], folded.decision)};
     }
     return transaction;
 }

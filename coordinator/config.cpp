@@ -26,9 +26,9 @@ std::string take_participant(const std::string& name, const Json& json, Particip
     return {};
 }
 
-std::string take_participants(const Json& json, std::map<std::string, ParticipantConfig>& taken) {
+std::string take_participants(const Json& json, Participants& taken) {
     if (!json.is_object()) return "expected an object of participants by name";
-    std::map<std::string, ParticipantConfig> participants;
+    Participants participants;
     for (const auto& [name, value] : json.items()) {
         if (std::string why = take_participant(name, value, participants[name]); !why.empty())
             return why;

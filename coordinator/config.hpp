@@ -20,6 +20,8 @@ struct ParticipantConfig {
     std::size_t window = 0;     // requests in flight; 0: 4 with arrays, 64 without
 };
 
+using Participants = std::map<std::string, ParticipantConfig, std::less<>>;  // by name
+
 struct Config {
     std::filesystem::path data = "data/coordinator";
     std::string address = "127.0.0.1";
@@ -31,7 +33,7 @@ struct Config {
 
     std::string id = "main";
     std::uint16_t node = 1;
-    std::map<std::string, ParticipantConfig> participants;
+    Participants participants;
 
     std::chrono::milliseconds vote_timeout{5'000};
     std::chrono::milliseconds wait_limit{10'000};

@@ -45,7 +45,7 @@ Json item_json(const Transaction& t, BranchIndex index) {
             {"branch_id", branch.branch_id},
             {"participant", branch.participant},
             {"operation", branch.operation},
-            {"payload", Json::parse(branch.payload, nullptr, false)},
+            {"payload", Json::parse(std::string_view(branch.payload), nullptr, false)},
             {"business_code", key.code},
             {"business_id", key.id},
             {"attempts", failure.failed_attempts},

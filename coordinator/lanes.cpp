@@ -158,7 +158,7 @@ private:
             // An array is of many traces: none of them names it.
             if (request.calls.size() == 1 && !rendered.traceparent.empty())
                 message.headers.push_back({"traceparent", rendered.traceparent});
-            subjects.push_back({to_text(call.key.gid), call.key.branch_id});
+            subjects.push_back({to_text(call.key.gid), std::string(call.key.branch_id)});
         }
         // A participant may let it share the sync of what comes next: for a client that goes on at
         // the decision, the next prepare's.
@@ -237,7 +237,7 @@ private:
         }
     }
 
-    void note_health(bool is_answering, const std::string& error) {
+    void note_health(bool is_answering, std::string_view error) {
         const bool was_failing = !last_error_.empty();
         if (is_answering) {
             if (was_failing) spdlog::info("participant {} answers again", name_);
@@ -295,7 +295,7 @@ void Lanes::stop() {
     for (auto& [name, lane] : lanes_) lane->stop();
 }
 
-bool Lanes::want(const std::string& participant,
+bool Lanes::want(std::string_view participant,
                  const BranchKey& key,
                  Verb verb,
                  std::size_t bytes,
@@ -306,30 +306,30 @@ bool Lanes::want(const std::string& participant,
     return true;
 }
 
-void Lanes::drop(const std::string& participant, const BranchKey& key) {
+void Lanes::drop(std::string_view participant, const BranchKey& key) {
     const auto found = lanes_.find(participant);
     if (found != lanes_.end()) found->second->schedule().drop(key);
 }
 
-std::optional<Verb> Lanes::wanted(const std::string& participant, const BranchKey& key) const {
+std::optional<Verb> Lanes::wanted(std::string_view participant, const BranchKey& key) const {
     const auto found = lanes_.find(participant);
     if (found == lanes_.end()) return std::nullopt;
     return found->second->schedule().wanted(key);
 }
 
-bool Lanes::is_in_flight(const std::string& participant, const BranchKey& key) const {
+bool Lanes::is_in_flight(std::string_view participant, const BranchKey& key) const {
     const auto found = lanes_.find(participant);
     return found != lanes_.end() && found->second->schedule().is_in_flight(key);
 }
 
-bool Lanes::hurry(const std::string& participant, const BranchKey& key) {
+bool Lanes::hurry(std::string_view participant, const BranchKey& key) {
     const auto found = lanes_.find(participant);
     if (found == lanes_.end() || !found->second->schedule().hurry(key)) return false;
     found->second->pump_soon();
     return true;
 }
 
-std::size_t Lanes::backlog(const std::string& participant) const {
+std::size_t Lanes::backlog(std::string_view participant) const {
     const auto found = lanes_.find(participant);
     if (found == lanes_.end()) return 0;
     const Schedule& schedule = found->second->schedule();

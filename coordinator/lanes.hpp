@@ -16,19 +16,20 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace twophase::coordinator {
 
 struct BranchKey {
     Gid gid{};
-    std::string branch_id;
+    SharedText branch_id;
     friend auto operator<=>(const BranchKey&, const BranchKey&) = default;
 };
 
 struct BranchKeyHash {
     std::size_t operator()(const BranchKey& key) const noexcept {
-        return GidHash{}(key.gid) * 31 + std::hash<std::string>{}(key.branch_id);
+        return GidHash{}(key.gid) * 31 + std::hash<SharedText>{}(key.branch_id);
     }
 };
 
@@ -82,22 +83,22 @@ public:
     /// Asks until clearly answered, in place of what was wanted for this branch before; not before
     /// `delay` has passed. What is wanted before start() was left undone by an earlier start. False
     /// when no such participant is configured: then nothing is sent.
-    bool want(const std::string& participant,
+    bool want(std::string_view participant,
               const BranchKey& key,
               Verb verb,
               std::size_t bytes,
               recovery::Time delay = recovery::Time{0});
-    void drop(const std::string& participant, const BranchKey& key);
+    void drop(std::string_view participant, const BranchKey& key);
     /// The verb that is wanted for the branch, if any.
-    std::optional<Verb> wanted(const std::string& participant, const BranchKey& key) const;
-    bool is_in_flight(const std::string& participant, const BranchKey& key) const;
+    std::optional<Verb> wanted(std::string_view participant, const BranchKey& key) const;
+    bool is_in_flight(std::string_view participant, const BranchKey& key) const;
     /// Makes a waiting retry due now; false when none waits.
-    bool hurry(const std::string& participant, const BranchKey& key);
+    bool hurry(std::string_view participant, const BranchKey& key);
 
     /// Branches that something is wanted for; while the participant answers, without what an
     /// earlier start left: that ends by itself and is no reason to refuse new work. 0 for a
     /// participant that is not configured.
-    std::size_t backlog(const std::string& participant) const;
+    std::size_t backlog(std::string_view participant) const;
 
     std::vector<LaneStatus> status() const;
 
@@ -105,7 +106,7 @@ private:
     struct Shared;
     class ParticipantLane;
     std::shared_ptr<Shared> shared_;
-    std::map<std::string, std::shared_ptr<ParticipantLane>> lanes_;
+    std::map<std::string, std::shared_ptr<ParticipantLane>, std::less<>> lanes_;
     bool is_started_ = false;
 };
 

@@ -144,7 +144,8 @@ private:
     void take(const wal::StoredTransaction& stored) {
         const Transaction* live = service_.core().find(stored.gid);
         if (live == nullptr) return take(stored.gid, read_back(stored));
-        take(stored.gid, {.live = live, .folded = std::nullopt, .damage = live->damage});
+        take(stored.gid,
+             {.live = live, .folded = std::nullopt, .damage = std::string(live->damage)});
     }
 
     void take(const Gid& gid, const Found& found) {

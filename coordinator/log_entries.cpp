@@ -6,7 +6,9 @@
 
 namespace twophase::coordinator {
 
-wal::BusinessKey to_wal(const BusinessKey& key) { return {key.code, key.id, key.attempt}; }
+wal::BusinessKey to_wal(const BusinessKey& key) {
+    return {std::string(key.code), std::string(key.id), key.attempt};
+}
 
 wal::Entry to_entry(const Append& append, std::int64_t at) {
     wal::Entry entry{.gid = gid_of(append.record),

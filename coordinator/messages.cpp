@@ -17,7 +17,7 @@ constexpr std::size_t most_message = 1024;
 constexpr std::size_t most_prepare_id = 256;
 constexpr std::size_t most_result = 64 * 1024;
 
-std::string quoted(const std::string& text) {
+std::string quoted(std::string_view text) {
     std::string json;
     http::append_quoted(json, text);
     return json;
@@ -63,11 +63,11 @@ std::string result_in(const Value& body) {
     return result.size() <= most_result ? result : R"({"omitted":"larger than 64 KiB"})";
 }
 
-std::string text_in(const Value& body, const char* name, std::size_t most_bytes) {
+SharedText text_in(const Value& body, const char* name, std::size_t most_bytes) {
     return http::cut(text_in(body, name), most_bytes);
 }
 
-Answer unclear(std::string message) { return {.message = std::move(message)}; }
+Answer unclear(SharedText message) { return {.message = std::move(message)}; }
 
 bool is_question(Verb verb) { return verb == Verb::prepare || verb == Verb::execute; }
 
@@ -79,10 +79,8 @@ Answer read_success(Verb verb, const Value& body) {
         if (!fits) return unclear("200 without a vote");
         const std::string_view prepare_id = text_in(body, "prepare_id");
         if (prepare_id.size() > most_prepare_id) return unclear("prepare_id above 256 bytes");
-        return {
-            .kind = Answer::Kind::voted,
-            .vote = {
-                .vote = *vote, .prepare_id = std::string(prepare_id), .result = result_in(body)}};
+        return {.kind = Answer::Kind::voted,
+                .vote = {.vote = *vote, .prepare_id = prepare_id, .result = result_in(body)}};
     }
     const char* state = verb == Verb::commit     ? "committed"
                         : verb == Verb::rollback ? "rolled_back"
@@ -92,7 +90,7 @@ Answer read_success(Verb verb, const Value& body) {
 }
 
 /// The participant says that it went another way than the decision.
-bool contradicts(Verb verb, unsigned status, const std::string& code) {
+bool contradicts(Verb verb, unsigned status, std::string_view code) {
     if (is_question(verb)) return false;
     if (status == 404) return code == "never_prepared";
     if (status != 409) return false;
@@ -117,7 +115,7 @@ Answer read_problem(Verb verb, unsigned status, const Value& body) {
     } else if (is_question(verb) && (is_no || answer.is_fault)) {
         answer.kind = Answer::Kind::voted;
         // A business code, where the participant gives one, says more than "refused".
-        std::string reason = text_in(body, "reason", most_code);
+        SharedText reason = text_in(body, "reason", most_code);
         answer.vote = {.vote = Vote::refused,
                        .code = reason.empty() ? answer.code : std::move(reason),
                        .message = answer.message};
@@ -139,8 +137,8 @@ Answer read_one(Verb verb, const Subject& subject, unsigned status, const Value&
     return unclear("status " + std::to_string(status));
 }
 
-std::vector<Answer> all_unclear(std::size_t count, const std::string& message, bool alone) {
-    Answer answer = unclear(message);
+std::vector<Answer> all_unclear(std::size_t count, SharedText message, bool alone) {
+    Answer answer = unclear(std::move(message));
     answer.is_to_go_alone = alone;
     return std::vector<Answer>(count, answer);
 }
@@ -169,7 +167,7 @@ std::vector<Answer> read_array(Verb verb,
 
 std::string ask_message(const Envelope& envelope,
                         const BranchRequest& branch,
-                        const std::string& payload,
+                        std::string_view payload,
                         const BusinessKey& key,
                         const std::optional<Retries>& retries) {
     std::string text = opening(envelope);
@@ -189,9 +187,9 @@ std::string ask_message(const Envelope& envelope,
 }
 
 std::string compensate_message(const Envelope& envelope,
-                               const std::string& branch_id,
-                               const std::string& code,
-                               const std::string& message) {
+                               std::string_view branch_id,
+                               std::string_view code,
+                               std::string_view message) {
     // Escaped it is at most six times as long, and a participant keeps 4 KiB.
     constexpr std::size_t most_text = 512;
     return opening(envelope) + R"(,"reason":{"branch_id":)" + quoted(branch_id) + R"(,"code":)" +
@@ -199,7 +197,7 @@ std::string compensate_message(const Envelope& envelope,
            quoted(http::cut(message, most_text)) + "}}";
 }
 
-std::string tell_message(const Envelope& envelope, const std::string& prepare_id) {
+std::string tell_message(const Envelope& envelope, std::string_view prepare_id) {
     if (prepare_id.empty()) return opening(envelope) + "}";
     return opening(envelope) + R"(,"prepare_id":)" + quoted(prepare_id) + "}";
 }

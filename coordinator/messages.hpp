@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace twophase::coordinator {
@@ -32,17 +33,17 @@ struct Retries {
 /// The JSON text of prepare or execute. `payload` is the branch's, references replaced.
 std::string ask_message(const Envelope& envelope,
                         const BranchRequest& branch,
-                        const std::string& payload,
+                        std::string_view payload,
                         const BusinessKey& key,
                         const std::optional<Retries>& retries = std::nullopt);
 /// The JSON text of commit or rollback; prepare_id may be empty.
-std::string tell_message(const Envelope& envelope, const std::string& prepare_id);
+std::string tell_message(const Envelope& envelope, std::string_view prepare_id);
 /// The JSON text of compensate. `branch_id`: the branch that made it necessary, or empty. What
 /// people wrote is cut, as participants keep it.
 std::string compensate_message(const Envelope& envelope,
-                               const std::string& branch_id,
-                               const std::string& code,
-                               const std::string& message);
+                               std::string_view branch_id,
+                               std::string_view code,
+                               std::string_view message);
 
 /// What an answer means for one branch: the table of ARCHITECTURE section 7, in one place.
 struct Answer {
@@ -55,9 +56,9 @@ struct Answer {
     };
     Kind kind = Kind::unclear;
     BranchVote vote;
-    std::string result;           // JSON text or empty
-    std::string code;             // of a problem
-    std::string message;          // of a problem, or what made it unclear
+    SharedText result;            // JSON text or empty
+    SharedText code;              // of a problem
+    SharedText message;           // of a problem, or what made it unclear
     bool is_fault = false;        // of the request or the set-up: a person should know
     bool is_to_go_alone = false;  // an array was not understood: ask singly
     /// With stale_epoch: the epoch that the participant has heard of, where it says so.

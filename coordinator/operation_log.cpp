@@ -49,7 +49,7 @@ Json step_json(const Json& branch, const BranchRequest& request) {
               {"participant", branch["participant"]},
               {"operation", branch["operation"]},
               {"status", step_status(branch)}};
-    const Json payload = Json::parse(request.payload, nullptr, false);
+    const Json payload = Json::parse(std::string_view(request.payload), nullptr, false);
     if (branch.contains("result")) add_ids(step, branch["result"], payload, "");
     if (branch.contains("compensation"))
         add_ids(step, branch["compensation"], payload, "compensation_");
@@ -75,7 +75,7 @@ std::string error_of(const View& view, const Json& steps) {
     if (!view.damage.empty()) return view.damage;
     for (const Json& step : steps)
         if (step.contains("error")) return step["error"];
-    return view.decision == Decision::rollback ? view.why.message : "";
+    return view.decision == Decision::rollback ? std::string(view.why.message) : "";
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using Branches = std::vector<BranchRequest>;
 std::string named(const BranchRequest& branch) { return "branch " + branch.branch_id; }
 
 std::optional<PlanFault> check_ids(const Branches& branches) {
-    std::set<std::string> ids;
+    std::set<SharedText> ids;
     for (const BranchRequest& branch : branches)
         if (!ids.insert(branch.branch_id).second)
             return PlanFault{"branch-id-repeated",
@@ -47,8 +47,8 @@ public:
 
     std::optional<PlanFault> check() const {
         for (const BranchRequest& branch : branches_) {
-            std::set<std::string> seen;
-            for (const std::string& id : branch.after) {
+            std::set<SharedText> seen;
+            for (const SharedText& id : branch.after) {
                 if (!by_id_.contains(id))
                     return PlanFault{"after-unknown",
                                      named(branch) + " comes after '" + id +
@@ -66,13 +66,13 @@ public:
     }
 
     /// Ids of all that is over when this branch's turn comes.
-    std::set<std::string> before(const BranchRequest& branch) const {
-        std::set<std::string> found;
+    std::set<SharedText> before(const BranchRequest& branch) const {
+        std::set<SharedText> found;
         std::vector<const BranchRequest*> left{&branch};
         while (!left.empty()) {
             const BranchRequest* next = left.back();
             left.pop_back();
-            for (const std::string& id : next->after)
+            for (const SharedText& id : next->after)
                 if (found.insert(id).second) left.push_back(by_id_.at(id));
         }
         return found;
@@ -80,7 +80,7 @@ public:
 
 private:
     const Branches& branches_;
-    std::map<std::string, const BranchRequest*> by_id_;
+    std::map<SharedText, const BranchRequest*> by_id_;
 };
 
 PlanFault outside(const BranchRequest& branch, const Reference& reference, const char* why) {
@@ -93,8 +93,8 @@ std::optional<PlanFault> check_saga(Branches& branches) {
     const Order order(branches);
     if (auto fault = order.check()) return fault;
     for (BranchRequest& branch : branches) {
-        const std::set<std::string> before = order.before(branch);
-        std::vector<std::string> after = branch.after;
+        const std::set<SharedText> before = order.before(branch);
+        std::vector<SharedText> after = branch.after;
         for (const Reference& reference : references_in(branch.payload)) {
             if (!before.contains(reference.branch_id))
                 return outside(branch, reference, "a step that it does not come after");

@@ -98,7 +98,7 @@ private:
     }
     void put(std::uint32_t number) { put(std::uint64_t{number}); }
     void put(bool value) { to_.push_back(value ? 1 : 0); }
-    void put(const std::string& text) {
+    void put(const SharedText& text) {
         put(std::uint64_t{text.size()});
         to_ += text;
     }
@@ -163,7 +163,7 @@ private:
         if (stored > 1) throw std::runtime_error("neither yes nor no");
         value = stored == 1;
     }
-    void take(std::string& text) {
+    void take(SharedText& text) {
         std::uint64_t size = 0;
         take(size);
         text = bytes(size);

@@ -50,6 +50,9 @@ Number integer(const Json& value) {
     return static_cast<Number>(*exact);
 }
 
+/// A member that must be there, and a text.
+std::string text_at(const Json& json, const char* name) { return json.at(name).get<std::string>(); }
+
 Fingerprint fingerprint_from(const std::string& hex) {
     Fingerprint fingerprint{};
     if (hex.size() != 2 * fingerprint.size()) throw std::runtime_error("a fingerprint cut short");
@@ -65,7 +68,7 @@ void append(std::string& to, const BranchRequest& branch) {
     ObjectText object(to);
     if (!branch.after.empty()) {
         object.begin("after");
-        append_all(to, branch.after, [&](const std::string& id) { http::append_quoted(to, id); });
+        append_all(to, branch.after, [&](const SharedText& id) { http::append_quoted(to, id); });
     }
     object.text("branch_id", branch.branch_id);
     if (branch.max_retries) object.number("max_retries", *branch.max_retries);
@@ -78,11 +81,12 @@ void append(std::string& to, const BranchRequest& branch) {
 }
 
 BranchRequest branch_from(const Json& json) {
-    BranchRequest branch{.branch_id = json.at("branch_id"),
-                         .participant = json.at("participant"),
-                         .operation = json.at("operation"),
+    BranchRequest branch{.branch_id = text_at(json, "branch_id"),
+                         .participant = text_at(json, "participant"),
+                         .operation = text_at(json, "operation"),
                          .payload = json.at("payload").dump()};
-    if (json.contains("after")) branch.after = json["after"].get<std::vector<std::string>>();
+    if (json.contains("after"))
+        for (const Json& id : json["after"]) branch.after.push_back(id.get<std::string>());
     if (json.contains("max_retries"))
         branch.max_retries = integer<std::uint32_t>(json["max_retries"]);
     if (json.contains("retry_delay_ms"))
@@ -177,14 +181,15 @@ struct AppendMembers {
 
 Started started_from(const Gid& gid, const Json& json) {
     Started r{.gid = gid, .mode = need(parse_mode(json.at("mode").get<std::string>()))};
-    r.key = {.code = json.at("business_code"),
-             .id = json.at("business_id"),
+    r.key = {.code = text_at(json, "business_code"),
+             .id = text_at(json, "business_id"),
              .attempt = integer<std::uint32_t>(json.at("attempt"))};
-    r.fingerprint = fingerprint_from(json.at("fingerprint"));
+    r.fingerprint = fingerprint_from(text_at(json, "fingerprint"));
     for (const Json& branch : json.at("branches")) r.branches.push_back(branch_from(branch));
     const Json& origin = json.at("origin");
-    r.origin = {
-        .ip = origin.at("ip"), .request_id = origin.at("request_id"), .actor = origin.at("actor")};
+    r.origin = {.ip = text_at(origin, "ip"),
+                .request_id = text_at(origin, "request_id"),
+                .actor = text_at(origin, "actor")};
     r.traceparent = json.value("traceparent", "");
     if (json.contains("timeout_ms"))
         r.timeout_milliseconds = integer<std::uint64_t>(json["timeout_ms"]);
@@ -194,7 +199,7 @@ Started started_from(const Gid& gid, const Json& json) {
 Decided decided_from(const Gid& gid, const Json& json) {
     Decided r{.gid = gid, .decision = need(parse_decision(json.at("decision").get<std::string>()))};
     const Json& why = json.at("why");
-    r.why = {.code = why.at("code"), .message = why.value("message", ""), .branch = {}};
+    r.why = {.code = text_at(why, "code"), .message = why.value("message", ""), .branch = {}};
     if (why.contains("branch")) r.why.branch = integer<BranchIndex>(why["branch"]);
     for (const Json& vote : json.at("votes")) r.votes.push_back(vote_from(vote));
     return r;
@@ -214,10 +219,10 @@ Record record_from(const Gid& gid, const Json& json) {
         return DeliveryFailed{gid,
                               branch(),
                               integer<std::uint32_t>(json.at("attempts")),
-                              json.at("code"),
-                              json.at("message")};
+                              text_at(json, "code"),
+                              text_at(json, "message")};
     if (type == "resolved") {
-        Resolved r{gid, {}, json.at("how"), json.at("who"), json.at("reason")};
+        Resolved r{gid, {}, text_at(json, "how"), text_at(json, "who"), text_at(json, "reason")};
         if (json.contains("branch")) r.branch = branch();
         return r;
     }

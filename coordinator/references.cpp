@@ -62,7 +62,7 @@ private:
 
 }  // namespace
 
-std::vector<Reference> references_in(const std::string& payload) {
+std::vector<Reference> references_in(std::string_view payload) {
     std::vector<Reference> found;
     // Most payloads have none, and need no tree.
     if (payload.find("\"${") == payload.npos) return found;
@@ -71,10 +71,11 @@ std::vector<Reference> references_in(const std::string& payload) {
     return found;
 }
 
-FilledPayload with_results(const std::string& payload,
+FilledPayload with_results(std::string_view payload,
                            const ResultOf& result_of,
                            std::size_t most_bytes) {
-    if (payload.find("\"${") == payload.npos) return {.text = payload, .objection = {}};
+    if (payload.find("\"${") == payload.npos)
+        return {.text = std::string(payload), .objection = {}};
     Json json = Json::parse(payload);
     Results results(result_of);
     std::size_t bytes = payload.size();

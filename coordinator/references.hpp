@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace twophase::coordinator {
@@ -16,10 +17,10 @@ struct Reference {
 
 /// Every reference in this payload (JSON text), in its order. Other strings, also those that only
 /// contain one, are nobody's business.
-std::vector<Reference> references_in(const std::string& payload);
+std::vector<Reference> references_in(std::string_view payload);
 
 /// The result of a branch as JSON text; empty: it gave none.
-using ResultOf = std::function<const std::string&(const std::string& branch_id)>;
+using ResultOf = std::function<std::string_view(std::string_view branch_id)>;
 
 /// A payload with every reference replaced by what it names, its type kept.
 struct FilledPayload {
@@ -28,7 +29,7 @@ struct FilledPayload {
 };
 
 /// `most_bytes`: of the payload, about.
-FilledPayload with_results(const std::string& payload,
+FilledPayload with_results(std::string_view payload,
                            const ResultOf& result_of,
                            std::size_t most_bytes);
 

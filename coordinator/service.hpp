@@ -152,7 +152,7 @@ private:
     void append(std::vector<Append> appends);
     void logged(std::vector<Record> records, wal::Written written);
 
-    Rendered render(const std::string& participant, const BranchKey& key, Verb verb) const;
+    Rendered render(std::string_view participant, const BranchKey& key, Verb verb) const;
     std::string message_to(const Envelope& envelope,
                            const Transaction& t,
                            BranchIndex index,

@@ -19,7 +19,7 @@ Json request_of(const Transaction& t, BranchIndex index) {
     Json json{{"branch_id", branch.branch_id},
               {"participant", branch.participant},
               {"operation", branch.operation},
-              {"payload", Json::parse(branch.payload, nullptr, false)},
+              {"payload", Json::parse(std::string_view(branch.payload), nullptr, false)},
               {"last_error", t.live[index].last_error}};
     if (t.mode() == Mode::eventual && index > 0) {
         json["attempts"] = t.live[index].attempts;
@@ -48,9 +48,9 @@ void Service::perform(const Alert& e) {
             subject += "/" + t->started().branches[*e.branch].branch_id;
         }
     }
-    alerts_.raise({.kind = e.kind,
+    alerts_.raise({.kind = std::string(e.kind),
                    .subject = std::move(subject),
-                   .text = e.text,
+                   .text = std::string(e.text),
                    .data = http::dump_replacing(data)});
 }
 

@@ -125,7 +125,7 @@ bool Service::has_reached(const Gid& gid, Milestone milestone) const {
 
 Found Service::find(const Gid& gid) const {
     if (const Transaction* live = core_.find(gid))
-        return {.live = live, .folded = std::nullopt, .damage = live->damage};
+        return {.live = live, .folded = std::nullopt, .damage = std::string(live->damage)};
     const auto stored = log_->read(gid);
     return stored ? read_back(*stored) : Found{};
 }

@@ -15,7 +15,7 @@ namespace {
 constexpr int exit_replaced = 4;
 constexpr std::size_t most_payload = std::size_t{1} << 20;  // as of a client's whole request
 
-std::optional<BranchIndex> index_of(const Started& started, const std::string& branch_id) {
+std::optional<BranchIndex> index_of(const Started& started, std::string_view branch_id) {
     for (BranchIndex i = 0; i < started.branches.size(); ++i)
         if (started.branches[i].branch_id == branch_id) return i;
     return std::nullopt;
@@ -23,11 +23,11 @@ std::optional<BranchIndex> index_of(const Started& started, const std::string& b
 
 }  // namespace
 
-Rendered Service::render(const std::string& participant, const BranchKey& key, Verb verb) const {
+Rendered Service::render(std::string_view participant, const BranchKey& key, Verb verb) const {
     const Gid low_water = core_.low_water(participant).value_or(mint_->next_at_least());
     Envelope envelope{.gid = to_text(key.gid),
-                      .branch_id = key.branch_id,
-                      .participant = participant,
+                      .branch_id = std::string(key.branch_id),
+                      .participant = std::string(participant),
                       .coordinator = config_.id,
                       .epoch = epoch(),
                       .low_water = to_text(low_water),
@@ -37,7 +37,7 @@ Rendered Service::render(const std::string& participant, const BranchKey& key, V
     if (!index) return {.body = tell_message(envelope, {}), .traceparent = {}};  // an orphan's
     envelope.origin = t->started().origin;
     return {.body = message_to(envelope, *t, *index, verb),
-            .traceparent = t->started().traceparent,
+            .traceparent = std::string(t->started().traceparent),
             .is_awaited = waiters_.contains(key.gid)};
 }
 
@@ -56,7 +56,7 @@ std::string Service::message_to(const Envelope& envelope,
         const Why& why = t.folded.why;
         if (!why.branch) return compensate_message(envelope, "", why.code, why.message);
         // The business code, where the refusing branch gave one, says more than "refused".
-        const std::string& code = t.folded.branches[*why.branch].vote.code;
+        const SharedText& code = t.folded.branches[*why.branch].vote.code;
         return compensate_message(envelope,
                                   t.started().branches[*why.branch].branch_id,
                                   code.empty() ? why.code : code,
@@ -70,13 +70,13 @@ std::string Service::message_to(const Envelope& envelope,
 
 /// The branch's payload with the results of earlier branches in it.
 FilledPayload Service::payload_of(const Transaction& t, BranchIndex index) const {
-    const auto result_of = [&t](const std::string& branch_id) -> const std::string& {
-        static const std::string none;
+    const auto result_of = [&t](std::string_view branch_id) -> std::string_view {
         const auto other = index_of(t.started(), branch_id);
-        return other ? t.folded.branches[*other].vote.result : none;
+        if (!other) return {};
+        return t.folded.branches[*other].vote.result;
     };
-    const std::string& payload = t.started().branches[index].payload;
-    if (t.mode() == Mode::two_phase) return {.text = payload, .objection = {}};
+    const SharedText& payload = t.started().branches[index].payload;
+    if (t.mode() == Mode::two_phase) return {.text = std::string(payload), .objection = {}};
     return with_results(payload, result_of, most_payload);
 }
 

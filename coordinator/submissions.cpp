@@ -27,8 +27,8 @@ constexpr std::int64_t longest_wait_seconds = 60;
 constexpr std::size_t longest_header = 128;
 constexpr const char* header_code = "idempotency-key";
 
-std::vector<std::string> read_after(const Value* json, Fields& fields) {
-    std::vector<std::string> after;
+std::vector<SharedText> read_after(const Value* json, Fields& fields) {
+    std::vector<SharedText> after;
     if (json == nullptr) return after;
     for (const Value& item : *json) {
         if (item.is_text())

@@ -13,7 +13,7 @@ namespace {
 using http::Json;
 using http::ObjectText;
 
-Json tree(const std::string& text) { return Json::parse(text, nullptr, false); }
+Json tree(std::string_view text) { return Json::parse(text, nullptr, false); }
 
 /// What is told of one branch: of a live one its votes and errors too.
 struct BranchFacts {
@@ -21,7 +21,7 @@ struct BranchFacts {
     const BranchRequest* request = nullptr;
     const BranchVote* vote = nullptr;
     std::optional<How> how;
-    const std::string* result = nullptr;
+    const SharedText* result = nullptr;
     std::uint32_t attempts = 0;  // unclear answers, or tries that failed
     const LiveBranch* live = nullptr;
 };
@@ -66,7 +66,7 @@ void append_branch(std::string& to,
                    std::optional<Decision> decision) {
     const BranchVote& vote = *branch.vote;
     const bool undone = is_undone(branch);
-    const std::string& done = undone || branch.result->empty() ? vote.result : *branch.result;
+    const SharedText& done = undone || branch.result->empty() ? vote.result : *branch.result;
     ObjectText object(to);
     if (branch.attempts > 0) object.number("attempts", branch.attempts);
     object.text("branch_id", branch.request->branch_id);
@@ -112,7 +112,7 @@ void fill_live(View& view, const Transaction& t) {
     view.started = &t.started();
     view.decision = t.folded.decision;
     view.why = t.folded.why;
-    view.damage = t.damage;
+    view.damage = std::string(t.damage);
     view.is_heuristic = t.folded.is_heuristic();
     view.dead_letters = t.dead_letters();
     view.state = t.needs_attention() ? "needs_attention"
@@ -190,7 +190,7 @@ void append_why(ObjectText& object, const View& view) {
     if (view.decision != Decision::rollback) return;
     object.text("reason", view.why.code);
     if (!view.why.branch || view.started == nullptr) return;
-    const std::string& branch_id = view.started->branches.at(*view.why.branch).branch_id;
+    const SharedText& branch_id = view.started->branches.at(*view.why.branch).branch_id;
     if (view.why.code != "refused") return object.text("silent_branch", branch_id);
     object.text("refused_branch", branch_id);
     if (!view.refused_code.empty()) object.text("refused_code", view.refused_code);

@@ -36,7 +36,7 @@ std::string objection(const Folded& f, const Record& record) {
 }
 
 /// A dead letter that a person took up is none any more.
-void resolve(FoldedBranch& branch, const std::string& how) {
+void resolve(FoldedBranch& branch, std::string_view how) {
     if (branch.how == How::dead_letter) branch.how.reset();
     if (how == "retry") branch.failed_attempts = 0;
     if (how != "retry") branch.closing = parse_how(how);

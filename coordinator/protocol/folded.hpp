@@ -15,10 +15,10 @@ struct FoldedBranch {
     BranchVote vote;
     std::optional<How> how;      // set once it ended
     std::optional<How> closing;  // a person ends it so, once it is compensated
-    std::string result;          // of commit, execute or compensate; JSON text or empty
+    SharedText result;           // of commit, execute or compensate; JSON text or empty
     std::uint32_t failed_attempts = 0;
-    std::string failure_code;  // the last failed delivery's
-    std::string failure_message;
+    SharedText failure_code;  // the last failed delivery's
+    SharedText failure_message;
 };
 
 /// The fold of one transaction's records.
@@ -26,11 +26,11 @@ struct Folded {
     Started started;  // also set by who submits it, before it is durable: see is_started
     std::vector<FoldedBranch> branches;  // as started.branches
     std::optional<Decision> decision;
-    Why why;
-    std::vector<Resolved> resolved;
     bool is_started = false;
     bool is_finished = false;
     std::uint32_t records = 0;  // folded so far
+    Why why;
+    std::vector<Resolved> resolved;
 
     /// Folds the next record. Empty, or what makes it impossible here: then nothing was changed
     /// and the transaction's records can't be trusted.

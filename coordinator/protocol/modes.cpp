@@ -51,7 +51,8 @@ std::uint64_t retry_delay_milliseconds(const BranchRequest& branch) {
 }
 
 bool uses_result(const BranchRequest& step, const BranchRequest& other) {
-    return step.payload.find("\"${" + other.branch_id + ".result.") != std::string::npos;
+    const std::string_view payload = step.payload;
+    return payload.find("\"${" + other.branch_id + ".result.") != payload.npos;
 }
 
 }  // namespace twophase::coordinator

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t attempts_until_alert = 10;
 
-std::optional<BranchIndex> index_of(const Started& started, const std::string& branch_id) {
+std::optional<BranchIndex> index_of(const Started& started, std::string_view branch_id) {
     for (BranchIndex i = 0; i < started.branches.size(); ++i)
         if (started.branches[i].branch_id == branch_id) return i;
     return std::nullopt;
@@ -24,7 +24,7 @@ bool comes_after(const BranchRequest& step, const BranchRequest& other) {
 /// All that comes before this branch said yes; what it uses of that is durable.
 bool is_turn(const Transaction& t, BranchIndex branch) {
     const BranchRequest& request = t.started().branches[branch];
-    return std::ranges::all_of(request.after, [&](const std::string& id) {
+    return std::ranges::all_of(request.after, [&](const SharedText& id) {
         const BranchIndex before = index_of(t.started(), id).value();
         if (!is_yes(t.mode(), t.live[before].vote.vote)) return false;
         return !uses_result(request, t.started().branches[before]) ||
@@ -77,6 +77,12 @@ bool Transaction::is_settled(BranchIndex branch) const {
     return live[branch].how || (decision && !delivery_to(branch));
 }
 
+bool Transaction::is_open() const {
+    for (BranchIndex i = 0; i < live.size(); ++i)
+        if (!is_settled(i)) return true;
+    return false;
+}
+
 bool Transaction::needs_attention() const {
     if (phase == Phase::damaged || phase == Phase::held) return true;
     for (BranchIndex i = 0; i < live.size(); ++i)
@@ -89,7 +95,7 @@ std::size_t Transaction::dead_letters() const {
 }
 
 bool Transaction::is_completed() const {
-    return phase == Phase::finishing || (phase == Phase::delivering && open == 0);
+    return phase == Phase::finishing || (phase == Phase::delivering && !is_open());
 }
 
 Effects Protocol::step(const Event& event, Time now) {
@@ -100,7 +106,7 @@ Effects Protocol::step(const Event& event, Time now) {
 
 Effects Protocol::on(const Submitted& e, Time now) {
     assert(!transactions_.contains(e.started.gid));
-    assert(!keys_.contains(e.started.key));
+    assert(!find(e.started.key));
     Transaction& t = start(e.started);
     Effects effects;
     // Lazy where it is presumed: a lost start means rollback. Forced also where a client waits to
@@ -245,10 +251,8 @@ Effects Protocol::on(const Unlogged& e, Time) {
 
 /// Begins to tell the decision to every branch that it concerns and that has not ended.
 void Protocol::deliver(Transaction& t, Effects& effects) {
-    t.open = 0;
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
         if (t.is_settled(i)) continue;
-        ++t.open;
         const bool is_counted = t.delivery_to(i) == Verb::execute;
         t.live[i].attempts = is_counted ? t.folded.branches[i].failed_attempts : 0;
         t.live[i].is_alerted = false;
@@ -282,7 +286,7 @@ Effects Protocol::on(const Acknowledged& e, Time) {
 
 /// A try of an eventual delivery failed: once more later, or a person must look.
 void Protocol::fail_delivery(
-    Transaction& t, BranchIndex branch, std::string code, std::string message, Effects& effects) {
+    Transaction& t, BranchIndex branch, SharedText code, SharedText message, Effects& effects) {
     const Gid gid = t.started().gid;
     const BranchRequest& request = t.started().branches[branch];
     LiveBranch& live = t.live[branch];
@@ -303,12 +307,11 @@ void Protocol::fail_delivery(
 }
 
 void Protocol::end_branch(
-    Transaction& t, BranchIndex branch, How how, std::string result, Effects& effects) {
+    Transaction& t, BranchIndex branch, How how, SharedText result, Effects& effects) {
+    assert(!t.is_settled(branch));
     t.live[branch].how = how;
     t.live[branch].result = result;
     if (how != How::dead_letter) t.live[branch].last_error.clear();
-    assert(t.open > 0);
-    --t.open;
     const bool is_forced = is_by_hand(how) || how == How::dead_letter;
     append(t, BranchDone{t.started().gid, branch, how, std::move(result)}, is_forced, effects);
     if (t.phase == Phase::delivering) deliver_next(t, effects);
@@ -316,7 +319,7 @@ void Protocol::end_branch(
 }
 
 void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
-    if (t.phase != Phase::delivering || t.open > 0) return;
+    if (t.phase != Phase::delivering || t.is_open()) return;
     // A dead letter waits for a person, and nobody else for it.
     if (t.dead_letters() == 0) {
         t.phase = Phase::finishing;

@@ -16,7 +16,7 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -34,15 +34,15 @@ struct Logged { Record record; };
 /// The log had no room for this new transaction: nothing of it is durable or will be.
 struct Unlogged { Gid gid{}; };
 struct Voted { Gid gid{}; BranchIndex branch = 0; BranchVote vote; bool is_fault = false; };
-struct Acknowledged { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::string result; };
+struct Acknowledged { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; SharedText result; };
 /// No answer that counts; the lane asks again by itself, unless told otherwise.
-struct Unclear { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; std::uint32_t attempts = 0; std::string error; bool is_fault = false; };
+struct Unclear { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; std::uint32_t attempts = 0; SharedText error; bool is_fault = false; };
 /// A participant says that it can't follow the decision.
-struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; std::string code; std::string message; };
+struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; SharedText code; SharedText message; };
 struct Ticked {};
 /// A person's decision, which may_resolve() allowed. how: "rollback", "by_hand", "discarded", and
 /// "commit" for a held transaction alone, "retry" for a dead letter alone.
-struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; std::string how; std::string who; std::string reason; };
+struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; SharedText how; SharedText who; SharedText reason; };
 using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, Contradicted, Ticked, ResolveAsked>;
 
 // Effects: what to do now, in this order. Each is safe to perform when it is returned.
@@ -53,18 +53,18 @@ struct Append { Record record; std::uint32_t n = 0; bool is_forced = false; };
 /// Not before `delay` has passed.
 struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; Time delay{}; };
 /// Ask this branch no more.
-struct Withdraw { Gid gid{}; BranchIndex branch = 0; std::string participant; std::string branch_id; };
+struct Withdraw { Gid gid{}; BranchIndex branch = 0; SharedText participant; SharedText branch_id; };
 /// Clients may be told this much now. `failed`: nothing was started.
 enum class Milestone { started, decided, completed, resolved, failed };
 struct Tell { Gid gid{}; Milestone milestone = Milestone::started; };
 /// A person should know.
-struct Alert { std::string kind; Gid gid{}; std::optional<BranchIndex> branch; std::string text; };
+struct Alert { SharedText kind; Gid gid{}; std::optional<BranchIndex> branch; SharedText text; };
 using Effect = std::variant<Append, Send, Withdraw, Tell, Alert>;
 using Effects = std::vector<Effect>;
 
 /// Where a live transaction stands. `deciding`: the decision is queued, not durable, and final.
 /// `held`: a person must decide, as the log came out of a backup that may be behind the truth.
-enum class Phase { preparing, deciding, delivering, finishing, held, damaged };
+enum class Phase : std::uint8_t { preparing, deciding, delivering, finishing, held, damaged };
 // clang-format on
 
 std::string_view to_text(Phase phase);
@@ -74,24 +74,23 @@ struct LiveBranch {
     BranchVote vote;
     std::optional<How> how;        // it ended so, durable or not
     std::optional<How> closing;    // a person ends it so, once it is compensated
-    std::string result;            // of its end: JSON text or empty
+    SharedText result;             // of its end: JSON text or empty
     bool is_asked = false;         // it may have run: in this life, or perhaps in an earlier one
     bool is_sent = false;          // what is to be asked or told now
     bool is_contradicted = false;  // heuristic hazard: its participant can't follow the decision
     std::uint32_t attempts = 0;    // unclear answers in a row; of a delivery: tries that failed
     bool is_alerted = false;       // of a fault or of many attempts, since the last clear answer
-    std::string last_error;
+    SharedText last_error;
 };
 
 /// A transaction that is not finished.
 struct Transaction {
     Folded folded;  // what is durable, but for folded.started: known from Submitted on
-    Phase phase = Phase::preparing;
     std::vector<LiveBranch> live;
+    Phase phase = Phase::preparing;
     std::optional<Decision> decision;  // queued or durable; tell nobody before folded.decision
     std::uint32_t next_n = 0;          // the number of its next record
-    std::size_t open = 0;              // branches whose end is missing, once decided
-    std::string damage;
+    SharedText damage;
 
     const Started& started() const { return folded.started; }
     Mode mode() const { return folded.started.mode; }
@@ -99,6 +98,8 @@ struct Transaction {
     std::optional<Verb> delivery_to(BranchIndex branch) const;
     /// Nothing is left to deliver to this branch; a dead letter waits for a person.
     bool is_settled(BranchIndex branch) const;
+    /// Something is left to deliver, or its end is not known. Once decided.
+    bool is_open() const;
     bool needs_attention() const;
     std::size_t dead_letters() const;
     /// Nothing is left to deliver; dead letters may wait for a person.
@@ -136,7 +137,7 @@ public:
     std::string apply(const Record& record);
 
     /// Recovery could not read this transaction: nothing is sent for it, nothing presumed.
-    void set_aside(const Gid& gid, std::string damage);
+    void set_aside(const Gid& gid, SharedText damage);
 
     /// What a crash interrupted; once, after the last apply(). `restored_below`: the log came out
     /// of a backup, so what is undecided below that gid may have been decided since, by the log
@@ -146,12 +147,12 @@ public:
     const Transaction* find(const Gid& gid) const;
     std::optional<Gid> find(const BusinessKey& key) const;
     /// The highest attempt under this code and id that is live.
-    std::optional<std::pair<BusinessKey, Gid>> last_attempt(const std::string& code,
-                                                            const std::string& id) const;
+    std::optional<std::pair<BusinessKey, Gid>> last_attempt(std::string_view code,
+                                                            std::string_view id) const;
     /// The verdict on a live transaction; nothing when it is not live.
     std::optional<Verdict> verdict(const Gid& gid) const;
     /// The smallest unfinished gid that names this participant, counting damaged ones for all.
-    std::optional<Gid> low_water(const std::string& participant) const;
+    std::optional<Gid> low_water(std::string_view participant) const;
     /// When the next Ticked is due.
     std::optional<Time> next_deadline() const;
     ResolveRefusal may_resolve(const ResolveAsked& asked) const;
@@ -182,13 +183,10 @@ private:
     void decide(Transaction& t, Decision decision, Why why, Effects& effects);
     void deliver(Transaction& t, Effects& effects);
     void deliver_next(Transaction& t, Effects& effects);
-    void fail_delivery(Transaction& t,
-                       BranchIndex branch,
-                       std::string code,
-                       std::string message,
-                       Effects& effects);
-    void resolved(Transaction& t, BranchIndex branch, const std::string& how, Effects& effects);
-    void end_branch(Transaction& t, BranchIndex branch, How how, std::string result, Effects& to);
+    void fail_delivery(
+        Transaction& t, BranchIndex branch, SharedText code, SharedText message, Effects& effects);
+    void resolved(Transaction& t, BranchIndex branch, std::string_view how, Effects& effects);
+    void end_branch(Transaction& t, BranchIndex branch, How how, SharedText result, Effects& to);
     void finish_if_delivered(Transaction& t, Effects& effects);
     void resume(Transaction& t, Time now, Effects& effects);
     void append(Transaction& t, Record record, bool is_forced, Effects& effects);
@@ -199,9 +197,18 @@ private:
         friend bool operator>(const Deadline& a, const Deadline& b) { return a.at > b.at; }
     };
 
+    struct ByBusinessKey {
+        using is_transparent = void;
+        using Parts = std::tuple<std::string_view, std::string_view, std::uint32_t>;
+        static Parts parts(const BusinessKey& key) { return {key.code, key.id, key.attempt}; }
+        static Parts parts(const Started* started) { return parts(started->key); }
+        static const Parts& parts(const Parts& itself) { return itself; }
+        bool operator()(const auto& a, const auto& b) const { return parts(a) < parts(b); }
+    };
+
     Transactions transactions_;
-    std::map<BusinessKey, Gid> keys_;
-    std::map<std::string, std::set<Gid>, std::less<>> unfinished_by_participant_;
+    std::set<const Started*, ByBusinessKey> keys_;  // those of transactions_
+    std::map<SharedText, std::set<Gid>, std::less<>> unfinished_by_participant_;
     std::set<Gid> damaged_;
     std::size_t live_bytes_ = 0;
     std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;

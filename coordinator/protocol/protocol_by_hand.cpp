@@ -51,16 +51,13 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
 /// A person's word about a delivery is durable: it is tried again, or compensated and ended so.
 void Protocol::resolved(Transaction& t,
                         BranchIndex branch,
-                        const std::string& how,
+                        std::string_view how,
                         Effects& effects) {
     LiveBranch& live = t.live[branch];
     const bool is_dead = live.how == How::dead_letter;
     if (!is_dead && t.is_settled(branch)) return;
     if (how != "retry") live.closing = parse_how(how);
-    if (is_dead) {
-        live.how.reset();
-        ++t.open;
-    }
+    if (is_dead) live.how.reset();
     live.is_sent = false;
     live.attempts = 0;
     live.is_alerted = false;

@@ -3,6 +3,7 @@
 #include "coordinator/protocol/protocol.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace twophase::coordinator {
@@ -38,7 +39,7 @@ std::string Protocol::apply(const Record& record) {
     return {};
 }
 
-void Protocol::set_aside(const Gid& gid, std::string damage) {
+void Protocol::set_aside(const Gid& gid, SharedText damage) {
     Transaction& t = transactions_[gid];
     t.folded.started.gid = gid;
     t.phase = Phase::damaged;
@@ -119,16 +120,16 @@ Transaction* Protocol::find_awaiting(const Gid& gid, BranchIndex branch, Verb ve
 std::optional<Gid> Protocol::find(const BusinessKey& key) const {
     const auto found = keys_.find(key);
     if (found == keys_.end()) return std::nullopt;
-    return found->second;
+    return (*found)->gid;
 }
 
-std::optional<std::pair<BusinessKey, Gid>> Protocol::last_attempt(const std::string& code,
-                                                                  const std::string& id) const {
-    auto above = keys_.upper_bound({code, id, UINT32_MAX});
+std::optional<std::pair<BusinessKey, Gid>> Protocol::last_attempt(std::string_view code,
+                                                                  std::string_view id) const {
+    const auto above = keys_.upper_bound(ByBusinessKey::Parts(code, id, UINT32_MAX));
     if (above == keys_.begin()) return std::nullopt;
-    --above;
-    if (above->first.code != code || above->first.id != id) return std::nullopt;
-    return *above;
+    const Started& last = **std::prev(above);
+    if (last.key.code != code || last.key.id != id) return std::nullopt;
+    return std::pair(last.key, last.gid);
 }
 
 std::optional<Verdict> Protocol::verdict(const Gid& gid) const {
@@ -138,7 +139,7 @@ std::optional<Verdict> Protocol::verdict(const Gid& gid) const {
     return *t->folded.decision == Decision::commit ? Verdict::commit : Verdict::rollback;
 }
 
-std::optional<Gid> Protocol::low_water(const std::string& participant) const {
+std::optional<Gid> Protocol::low_water(std::string_view participant) const {
     std::optional<Gid> lowest;
     const auto found = unfinished_by_participant_.find(participant);
     if (found != unfinished_by_participant_.end() && !found->second.empty())
@@ -157,7 +158,7 @@ Transaction& Protocol::start(const Started& started) {
     t.folded.started = started;
     live_bytes_ += bytes_of(started);
     t.live.resize(started.branches.size());
-    keys_.emplace(started.key, started.gid);
+    keys_.insert(&t.folded.started);
     for (const BranchRequest& branch : started.branches)
         unfinished_by_participant_[branch.participant].insert(started.gid);
     return t;
@@ -167,7 +168,7 @@ void Protocol::erase(const Gid& gid) {
     const auto found = transactions_.find(gid);
     const Started& started = found->second.started();
     live_bytes_ -= bytes_of(started);
-    keys_.erase(started.key);
+    keys_.erase(&started);
     for (const BranchRequest& branch : started.branches)
         unfinished_by_participant_[branch.participant].erase(gid);
     transactions_.erase(found);

@@ -8,9 +8,7 @@
 namespace twophase::coordinator {
 namespace {
 
-BranchRequest step(const char* id,
-                   std::vector<std::string> after = {},
-                   const char* payload = "{}") {
+BranchRequest step(const char* id, std::vector<SharedText> after = {}, const char* payload = "{}") {
     return {.branch_id = id, .operation = "do", .payload = payload, .after = std::move(after)};
 }
 

@@ -6,7 +6,7 @@
 namespace twophase::coordinator {
 namespace {
 
-using After = std::vector<std::string>;
+using After = std::vector<SharedText>;
 
 BranchRequest branch(const char* id, After after = {}, const char* payload = "{}") {
     return {.branch_id = id, .payload = payload, .after = std::move(after)};

@@ -135,7 +135,7 @@ TEST(SubmissionsTest, TheModeSaysHowLongTheFirstPhaseMayTakeAndWhatIsWaitedFor) 
 TEST(SubmissionsTest, ASagasStepsComeInOrderUnlessOneSaysAfter) {
     const auto ordered = read(with("mode", "saga").dump());
     ASSERT_TRUE(ordered);
-    EXPECT_EQ(ordered->submission.branches[1].after, std::vector<std::string>{"1"});
+    EXPECT_EQ(ordered->submission.branches[1].after, std::vector<SharedText>{"1"});
     Json side_by_side = with_branch("after", Json::array());
     side_by_side["mode"] = "saga";
     const auto free = read(side_by_side.dump());

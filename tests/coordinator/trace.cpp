@@ -10,7 +10,7 @@ Trace::Trace(Mode mode, std::vector<BranchRequest> branches, Time timeout)
     : mode_(mode), branches_(std::move(branches)), timeout_(timeout) {
     for (BranchRequest& branch : branches_) {
         branch.participant = branch.branch_id;
-        participants_.push_back(branch.branch_id);
+        participants_.emplace_back(branch.branch_id);
     }
 }
 

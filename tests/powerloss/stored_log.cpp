@@ -1,4 +1,5 @@
 // The coordinator's log: every record decoded and folded.
+#include "coordinator/log_entries.hpp"
 #include "coordinator/record_codec.hpp"
 #include "tests/powerloss/appended.hpp"
 #include "tests/powerloss/stored_books.hpp"
@@ -44,8 +45,7 @@ const FoldedOrFault& fold_once(const wal::StoredTransaction& stored) {
 std::string fault_of_business_key(const wal::Log& log,
                                   const std::string& gid,
                                   const Folded& folded) {
-    const auto& [code, id, attempt] = folded.started.key;
-    const auto entry = log.find({code, id, attempt});
+    const auto entry = log.find(coordinator::to_wal(folded.started.key));
     if (!entry || entry->damaged) return "the business key is not taken";
     if (coordinator::to_text(entry->gid) != gid) return "the business key is another's";
     return {};
