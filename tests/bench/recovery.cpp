@@ -44,7 +44,7 @@ std::size_t unfinished_in(Place& place) {
 class Watch : public std::enable_shared_from_this<Watch> {
 public:
     Watch(Place& place, std::size_t backlog, Instant start)
-        : place_(place), unfinished_(backlog), start_(start) {}
+        : place_(place), backlog_(backlog), unfinished_(backlog), start_(start) {}
 
     void look() {
         place_.exchanges.coordinator().send(
@@ -55,6 +55,9 @@ public:
             });
     }
     bool is_backlog_left() const { return unfinished_ > live_clients; }
+    /// What a transaction takes while nearly all are live, the rest of the program counted in. The
+    /// least seen: what reading them in took beside is given back within a moment.
+    double kibibytes_for_each() const { return kibibytes_for_each_; }
 
 private:
     void note(const http::Result<http::Response>& response) {
@@ -69,15 +72,21 @@ private:
                 " unfinished");
         }
         if (!is_backlog_left()) return;
+        if (unfinished_ > backlog_ / 10 * 9)
+            kibibytes_for_each_ =
+                std::min(kibibytes_for_each_,
+                         double(place_.servers.memory("coordinator")) / 1024 / double(unfinished_));
         timer_.expires_after(20ms);
         timer_.async_wait([self = shared_from_this()](boost::system::error_code) { self->look(); });
     }
 
     Place& place_;
     boost::asio::steady_timer timer_{place_.io};
+    std::size_t backlog_;
     std::size_t unfinished_;
     Instant start_;
     double said_ = 0;
+    double kibibytes_for_each_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace
@@ -128,6 +137,7 @@ void recover(Report& report, Place& place, std::size_t backlog, std::chrono::mil
     report.add("recovery: transactions in doubt", double(backlog));
     report.add("recovery: ready after (s)", ready);
     report.add("recovery: all resolved after (s)", resolved);
+    report.add("recovery: coordinator KiB for each", watch->kibibytes_for_each());
     report.add("recovery: live traffic before (/s)", before);
     report.add("recovery: live traffic meanwhile (/s)", live.rate());
     // Of a small backlog little is left to go on beside.
