@@ -136,7 +136,10 @@ void Service::start() {
         wal::Urgency::forced,
         [this](wal::Written) {
             wal::crash_point("before-resume");
-            perform(core_.resume(around_.now(), restored_below_));
+            // One by one: the effects of all would take as much memory again. Nothing that they
+            // cause comes back to the core within this turn.
+            for (const auto& [gid, transaction] : core_.transactions())
+                perform(core_.resume(gid, around_.now(), restored_below_));
             lanes_.start();
             is_ready_ = true;
             arm_tick();
@@ -147,7 +150,10 @@ void Service::start() {
         pushed_ceiling_);
 }
 
-void Service::look() { core_.resume(around_.now(), restored_below_); }
+void Service::look() {
+    for (const auto& [gid, transaction] : core_.transactions())
+        core_.resume(gid, around_.now(), restored_below_);
+}
 
 void Service::stop() {
     is_stopped_ = true;

@@ -24,9 +24,7 @@ struct FoldReport {
 template <class Core, class Decode, class Name>
 FoldReport fold_at_start(const wal::Log& log, Core& core, const Decode& decode, const Name& name) {
     FoldReport report;
-    wal::Log::Unfinished unfinished = log.unfinished();
-    report.unnamed = unfinished.bad_keys;
-    for (const wal::StoredTransaction& stored : unfinished.transactions) {
+    report.unnamed = log.each_unfinished([&](const wal::StoredTransaction& stored) {
         ++report.transactions;
         std::string damage = stored.damage;
         for (const wal::StoredRecord& record : stored.records) {
@@ -35,10 +33,10 @@ FoldReport fold_at_start(const wal::Log& log, Core& core, const Decode& decode, 
             auto decoded = decode(stored.gid, record.payload);
             damage = decoded ? core.apply(*decoded) : decoded.error();
         }
-        if (damage.empty()) continue;
+        if (damage.empty()) return;
         core.set_aside(stored.gid, damage);
         report.set_aside.push_back(name(stored.gid) + ": " + damage);
-    }
+    });
     return report;
 }
 

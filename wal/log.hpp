@@ -88,14 +88,11 @@ public:
     /// Milliseconds since 1970 below which ids were minted by earlier starts.
     std::uint64_t gid_ceiling() const;
 
-    /// Every unfinished transaction in gid order, with whatever is damaged. Used once, at start;
-    /// costs what is unfinished. `bad_keys` counts entries whose gid can't be told: of a wrong
-    /// size, or failing their checksum with no records under that gid.
-    struct Unfinished {
-        std::vector<StoredTransaction> transactions;
-        std::size_t bad_keys = 0;
-    };
-    Unfinished unfinished() const;
+    /// Visits every unfinished transaction in gid order, with whatever is damaged. Used once, at
+    /// start; costs what is unfinished, and memory for one at a time. Returns how many entries have
+    /// a gid that can't be told: of a wrong size, or failing their checksum with no records under
+    /// that gid.
+    std::size_t each_unfinished(const std::function<void(const StoredTransaction&)>& visit) const;
 
     std::optional<StoredTransaction> read(const Gid& gid) const;
 

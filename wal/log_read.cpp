@@ -32,8 +32,8 @@ std::optional<StoredTransaction> read_records(Cursor& records, const Gid& gid) {
 
 }  // namespace
 
-Log::Unfinished Log::unfinished() const {
-    Unfinished all;
+std::size_t Log::each_unfinished(const std::function<void(const StoredTransaction&)>& visit) const {
+    std::size_t bad_keys = 0;
     const Snapshot now = store_->snapshot();
     Cursor rows = now.cursor(tables_.unfinished);
     Cursor records = now.cursor(tables_.records);
@@ -43,15 +43,15 @@ Log::Unfinished Log::unfinished() const {
         const bool is_whole_row = unseal(rows.key(), rows.value()).has_value();
         if (!gid || (!transaction && !is_whole_row)) {
             // Even the gid may be what is damaged.
-            ++all.bad_keys;
+            ++bad_keys;
             continue;
         }
         if (!transaction) transaction = RecordCheck(*gid).take();
         if (!is_whole_row && transaction->damage.empty())
             transaction->damage = "its entry in the unfinished index fails its checksum";
-        all.transactions.push_back(*std::move(transaction));
+        visit(*transaction);
     }
-    return all;
+    return bad_keys;
 }
 
 std::optional<StoredTransaction> Log::read_from(const Snapshot& snapshot, const Gid& gid) const {

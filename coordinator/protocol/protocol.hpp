@@ -139,10 +139,12 @@ public:
     /// Recovery could not read this transaction: nothing is sent for it, nothing presumed.
     void set_aside(const Gid& gid, SharedText damage);
 
-    /// What a crash interrupted; once, after the last apply(). `restored_below`: the log came out
-    /// of a backup, so what is undecided below that gid may have been decided since, by the log
-    /// that was lost: it waits for a person.
-    Effects resume(Time now, const std::optional<Gid>& restored_below = std::nullopt);
+    /// Takes up what a crash interrupted of this transaction; once for each, after the last
+    /// apply(). `restored_below`: the log came out of a backup, so what is undecided below that gid
+    /// may have been decided since, by the log that was lost: it waits for a person.
+    Effects resume(const Gid& gid,
+                   Time now,
+                   const std::optional<Gid>& restored_below = std::nullopt);
 
     const Transaction* find(const Gid& gid) const;
     std::optional<Gid> find(const BusinessKey& key) const;

@@ -47,24 +47,22 @@ void Protocol::set_aside(const Gid& gid, SharedText damage) {
     damaged_.insert(gid);
 }
 
-Effects Protocol::resume(Time now, const std::optional<Gid>& restored_below) {
-    Effects effects;
-    for (auto& [gid, t] : transactions_) {
-        if (t.phase == Phase::damaged) continue;
-        for (BranchIndex i = 0; i < t.live.size(); ++i) {
-            const FoldedBranch& known = t.folded.branches[i];
-            t.live[i].vote = known.vote;
-            t.live[i].how = known.how;
-            t.live[i].closing = known.closing;
-            t.live[i].result = known.result;
-            t.live[i].is_asked = is_in_first_phase(t.mode(), i);  // nobody knows any more
-        }
-        const bool is_held = !t.folded.decision && restored_below && gid < *restored_below;
-        if (is_held)
-            t.phase = Phase::held;
-        else
-            resume(t, now, effects);
+Effects Protocol::resume(const Gid& gid, Time now, const std::optional<Gid>& restored_below) {
+    Transaction& t = transactions_.at(gid);
+    if (t.phase == Phase::damaged) return {};
+    for (BranchIndex i = 0; i < t.live.size(); ++i) {
+        const FoldedBranch& known = t.folded.branches[i];
+        t.live[i].vote = known.vote;
+        t.live[i].how = known.how;
+        t.live[i].closing = known.closing;
+        t.live[i].result = known.result;
+        t.live[i].is_asked = is_in_first_phase(t.mode(), i);  // nobody knows any more
     }
+    Effects effects;
+    if (!t.folded.decision && restored_below && gid < *restored_below)
+        t.phase = Phase::held;
+    else
+        resume(t, now, effects);
     return effects;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace twophase::coordinator {
 
@@ -115,7 +116,10 @@ Trace& Trace::crash(std::optional<std::string> restored_below) {
     for (const Record& record : durable_) EXPECT_EQ(core_.apply(record), "");
     std::optional<Gid> below;
     if (restored_below) below = gid(*restored_below);
-    note("crash", core_.resume(now_, below));
+    Effects effects;
+    for (const auto& [gid, transaction] : core_.transactions())
+        std::ranges::move(core_.resume(gid, now_, below), std::back_inserter(effects));
+    note("crash", effects);
     return *this;
 }
 

@@ -33,12 +33,12 @@ std::string fault_of(const StoredTransaction& transaction, std::uint64_t jobs) {
 }
 
 std::string fault_of_unfinished(const Log& log, std::uint64_t jobs) {
-    const auto all = log.unfinished();
-    if (all.bad_keys != 0) return "unfinished entries without a gid";
-    if (all.transactions.size() != std::min(jobs, unfinished_jobs))
-        return text(all.transactions.size()) + " unfinished transactions of " + text(jobs) +
-               " jobs";
-    for (const StoredTransaction& transaction : all.transactions)
+    std::vector<StoredTransaction> all;
+    if (log.each_unfinished([&](const StoredTransaction& each) { all.push_back(each); }) != 0)
+        return "unfinished entries without a gid";
+    if (all.size() != std::min(jobs, unfinished_jobs))
+        return text(all.size()) + " unfinished transactions of " + text(jobs) + " jobs";
+    for (const StoredTransaction& transaction : all)
         if (!transaction.damage.empty()) return "needs attention: " + transaction.damage;
     return {};
 }

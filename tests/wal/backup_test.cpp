@@ -49,7 +49,7 @@ TEST_F(BackupTest, IsRefusedUntilRestored) {
     auto accepting = log_options(copy);
     accepting.store.accept_backup = true;
     const Log log(accepting, loop.post());
-    EXPECT_EQ(log.unfinished().transactions.size(), 1U);
+    EXPECT_EQ(unfinished_in(log).transactions.size(), 1U);
 }
 
 TEST_F(BackupTest, RestoringRaisesTheEpochAndLeavesANote) {
@@ -135,7 +135,7 @@ TEST_F(BackupTest, IsConsistentWhileOthersWrite) {
     }
     restore(copy, again);
     const Log log(log_options(again), loop.post());
-    const auto all = log.unfinished().transactions;
+    const auto all = unfinished_in(log).transactions;
     EXPECT_GE(all.size(), durable);
     for (std::size_t number = 0; number < all.size(); ++number)
         ASSERT_EQ(all[number].gid, gid_of(number));

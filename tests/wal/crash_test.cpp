@@ -19,7 +19,7 @@ struct CrashTest : testing::Test {
     // Checks that the log holds exactly transactions 0 to n - 1, whole; gives n.
     std::uint64_t durable() {
         const Log log(options, loop.post());
-        const auto all = log.unfinished();
+        const auto all = unfinished_in(log);
         EXPECT_EQ(all.bad_keys, 0U);
         for (std::size_t number = 0; number < all.transactions.size(); ++number) {
             EXPECT_EQ(all.transactions[number].gid, gid_of(number)) << "not a prefix";
@@ -76,7 +76,7 @@ TEST_P(CrashPointTest, LeavesWhatItsNameSays) {
     const Log log(options, loop.post());
     const auto transaction = log.read(gid_of(1));
     EXPECT_EQ(transaction ? transaction->records.size() : 0, at.records);
-    EXPECT_EQ(log.unfinished().transactions.size(), at.records > 0 && !at.is_finished ? 1U : 0U);
+    EXPECT_EQ(unfinished_in(log).transactions.size(), at.records > 0 && !at.is_finished ? 1U : 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Points,

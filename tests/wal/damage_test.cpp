@@ -46,7 +46,7 @@ struct DamageTest : testing::Test {
     // Transaction 1 as recovery sees it; the others must be whole.
     StoredTransaction recovered() {
         const Log log(options, loop.post());
-        auto all = log.unfinished();
+        auto all = unfinished_in(log);
         EXPECT_EQ(all.bad_keys, 0U);
         EXPECT_EQ(all.transactions.size(), 2U);
         EXPECT_EQ(all.transactions.at(1).damage, "");
@@ -129,7 +129,7 @@ TEST_F(DamageTest, AnUnfinishedEntryWhoseGidCannotBeTold) {
         batch.put(table, "short", value);
     });
     const Log log(options, loop.post());
-    const auto unfinished = log.unfinished();
+    const auto unfinished = unfinished_in(log);
     EXPECT_EQ(unfinished.bad_keys, 2U);
     EXPECT_EQ(unfinished.transactions.size(), 1U);
 }

@@ -66,7 +66,7 @@ TEST_F(ForgetTest, NeverForgetsTheUnfinished) {
     append_and_wait(*log, loop, {started(1), decided(1)});
     run_for(100 * week);
     EXPECT_EQ(forget(), 0U);
-    EXPECT_EQ(log->unfinished().transactions.size(), 1U);
+    EXPECT_EQ(unfinished_in(*log).transactions.size(), 1U);
 }
 
 TEST_F(ForgetTest, GoesInSmallBatches) {

@@ -96,7 +96,7 @@ TEST_F(FullMapTest, AStartWithoutRoomEnlargesTheMap) {
     Log log(options, loop.post());
     EXPECT_GT(log.store().headroom().map_bytes, mebibyte);
     EXPECT_TRUE(log.store().headroom().has_room);
-    EXPECT_EQ(log.unfinished().transactions.size(), count);
+    EXPECT_EQ(unfinished_in(log).transactions.size(), count);
     EXPECT_EQ(append_and_wait(log, loop, {started(count)}), Written::durable);
 }
 

@@ -42,7 +42,7 @@ TEST_F(LogTest, WhatWasAppendedIsReadBackAfterARestart) {
     EXPECT_EQ(first->records[1].payload, "commit");
     EXPECT_EQ(first->records[2].n, 2U);
     EXPECT_FALSE(log->read(gid_of(3)));
-    const auto unfinished = log->unfinished();
+    const auto unfinished = unfinished_in(*log);
     EXPECT_EQ(gids(unfinished.transactions), std::vector{gid_of(2)});
     EXPECT_EQ(unfinished.transactions[0].records[0].payload.size(), 100'000U);
     EXPECT_FALSE(unfinished.transactions[0].is_finished);

@@ -128,6 +128,13 @@ Written submit_and_wait(Store& store, Loop& loop, Job job) {
     return *fate;
 }
 
+Unfinished unfinished_in(const Log& log) {
+    Unfinished all;
+    all.bad_keys = log.each_unfinished(
+        [&](const StoredTransaction& each) { all.transactions.push_back(each); });
+    return all;
+}
+
 void tamper(const std::filesystem::path& directory,
             const std::string& table,
             const std::function<void(Batch&, Table)>& change) {

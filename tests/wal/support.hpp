@@ -72,6 +72,13 @@ Written append_and_wait(Log& log, Loop& loop, std::vector<Entry> entries);
 /// Submits and waits likewise.
 Written submit_and_wait(Store& store, Loop& loop, Job job);
 
+struct Unfinished {
+    std::vector<StoredTransaction> transactions;
+    std::size_t bad_keys = 0;
+};
+/// All at once, where they are few.
+Unfinished unfinished_in(const Log& log);
+
 /// Changes a table of a stopped store behind its back.
 void tamper(const std::filesystem::path& directory,
             const std::string& table,
