@@ -86,7 +86,8 @@ BranchRequest branch_from(const Json& json) {
                          .operation = text_at(json, "operation"),
                          .payload = json.at("payload").dump()};
     if (json.contains("after"))
-        for (const Json& id : json["after"]) branch.after.push_back(id.get<std::string>());
+        for (const std::string& id : json["after"].get<std::vector<std::string>>())
+            branch.after.emplace_back(id);
     if (json.contains("max_retries"))
         branch.max_retries = integer<std::uint32_t>(json["max_retries"]);
     if (json.contains("retry_delay_ms"))

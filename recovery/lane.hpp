@@ -388,18 +388,20 @@ private:
         std::size_t bytes = 0;
         const bool takes_late = has_place_for_late(verb) && is_turn_of_late(verb);
         while (request.calls.size() < most_items) {
-            const std::optional<Line> line = next_line(ready, takes_late);
+            const std::optional<Line> line =
+                next_line(ready, takes_late && request.late < late_share_.most_items());
             if (!line) break;
             Queue& queue = ready.lines[unsigned(*line)];
             Entry& entry = queue.front();
             bytes += entry.bytes;
             const bool fits = bytes <= options_.most_bytes && !entry.goes_alone;
             if (!fits && !request.calls.empty()) break;
-            entry.state = State::in_flight;
-            ++in_flight_[*entry.key];
+            // First what may run out of memory.
             request.calls.push_back({*entry.key, entry.generation, entry.failures + 1});
-            if (*line == Line::late) ++request.late;
+            ++in_flight_[*entry.key];
+            entry.state = State::in_flight;
             queue.pop_front();
+            if (*line == Line::late) ++request.late;
             // Only now: what has to leave alone keeps its turn for the next request.
             ready.turn = other(*line);
             if (!fits) break;

@@ -5,17 +5,20 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <optional>
 
 namespace twophase::recovery {
 
-/// Few and full requests end a backlog soonest for the same wait of new work. After a full one no
-/// late call leaves for `rest` times as long as it took, at most for `most_rest`, and after others
-/// for their part of that: so new work has the peer, and the loop that hears its answers, to itself
-/// for most of the time.
+/// Few and long requests end a backlog soonest for the same wait of new work; how long one holds up
+/// what comes behind it is what `most_items` bounds. After a full one no late call leaves for
+/// `rest` times as long as it took, at most for `most_rest`, and after others for their part of
+/// that: so new work has the peer, and the loop that hears its answers, to itself for most of the
+/// time.
 struct LateOptions {
-    std::size_t window = 1;  // requests with late calls in flight, for each class
-    unsigned rest = 3;
+    std::size_t window = 1;       // requests with late calls in flight, for each class
+    std::size_t most_items = 96;  // late calls in one of them
+    unsigned rest = 4;
     Time most_rest{100};
     Time new_work_lasts{200};  // since some left or was answered
 };
@@ -24,8 +27,9 @@ struct LateOptions {
 /// new work is about, it has all there is. Classes are 0 and 1, as of the lane.
 class LateShare {
 public:
-    /// `full`: calls in a full request; 1: calls leave singly and have nothing to rest from.
-    LateShare(LateOptions options, std::size_t full) : options_(options), full_(full) {}
+    /// `most_items`: calls in any request; 1: calls leave singly and have nothing to rest from.
+    LateShare(LateOptions options, std::size_t most_items)
+        : options_(options), full_(std::min(options.most_items, most_items)) {}
 
     /// The time of what is asked from now on.
     void look(Time now) {
@@ -35,6 +39,11 @@ public:
     }
 
     bool is_new_work_about() const { return is_new_work_about_; }
+
+    /// Late calls that one request may carry.
+    std::size_t most_items() const {
+        return is_new_work_about_ ? full_ : std::numeric_limits<std::size_t>::max();
+    }
 
     bool has_place(unsigned of_class) const {
         return !is_new_work_about_ || (has_room(of_class) && now_ >= rests_until_[of_class]);
@@ -79,11 +88,12 @@ private:
     Time rest_after(std::size_t late, Time took) const {
         if (full_ == 1) return Time{0};
         return std::min(options_.rest * took, options_.most_rest) *
-               static_cast<Time::rep>(late - 1) / static_cast<Time::rep>(full_ - 1);
+               static_cast<Time::rep>(std::min(late, full_) - 1) /
+               static_cast<Time::rep>(full_ - 1);
     }
 
     LateOptions options_;
-    std::size_t full_;
+    std::size_t full_;  // late calls in a request that is full of them
     Time now_{};
     bool is_new_work_about_ = false;
     std::size_t new_in_flight_ = 0;  // requests with new calls

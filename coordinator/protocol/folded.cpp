@@ -55,8 +55,11 @@ std::string Folded::fold(const Record& record) {
         why = decided->why;
         for (std::size_t i = 0; i < branches.size(); ++i) branches[i].vote = decided->votes[i];
     } else if (const auto* done = std::get_if<BranchDone>(&record)) {
-        branches[done->branch].how = done->how;
-        branches[done->branch].result = done->result;
+        FoldedBranch& branch = branches[done->branch];
+        branch.result = done->result;
+        // A delivery that a person ended before it died is to be compensated all the same. Earlier
+        // builds could write that.
+        if (done->how != How::dead_letter || !branch.closing) branch.how = done->how;
     } else if (const auto* step = std::get_if<StepDone>(&record)) {
         branches[step->branch].vote = {.vote = Vote::executed, .result = step->result};
     } else if (const auto* failed = std::get_if<DeliveryFailed>(&record)) {

@@ -132,7 +132,7 @@ void Protocol::ask(Transaction& t, Effects& effects) {
 Effects Protocol::on(const Voted& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, Verb::prepare);
     if (t == nullptr) t = find_awaiting(e.gid, e.branch, Verb::execute);
-    if (t == nullptr) return {};
+    if (t == nullptr || (t->decision && t->is_settled(e.branch))) return {};
     Effects effects;
     if (e.is_fault)
         effects.push_back(
@@ -264,7 +264,7 @@ void Protocol::deliver(Transaction& t, Effects& effects) {
 void Protocol::deliver_next(Transaction& t, Effects& effects) {
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
         LiveBranch& branch = t.live[i];
-        if (branch.is_sent || t.is_settled(i)) continue;
+        if (branch.is_sent || branch.is_being_ended || t.is_settled(i)) continue;
         const Verb verb = *t.delivery_to(i);
         if (verb == Verb::compensate && !is_turn_to_compensate(t, i)) continue;
         branch.is_sent = true;

@@ -77,6 +77,7 @@ struct LiveBranch {
     SharedText result;             // of its end: JSON text or empty
     bool is_asked = false;         // it may have run: in this life, or perhaps in an earlier one
     bool is_sent = false;          // what is to be asked or told now
+    bool is_being_ended = false;   // a person's word on it is on its way to the disk
     bool is_contradicted = false;  // heuristic hazard: its participant can't follow the decision
     std::uint32_t attempts = 0;    // unclear answers in a row; of a delivery: tries that failed
     bool is_alerted = false;       // of a fault or of many attempts, since the last clear answer

@@ -43,6 +43,7 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
         // It may have run, or may run late: first compensated, once this is durable.
         effects.push_back(withdraw(t, *e.branch));
         t.live[*e.branch].is_sent = false;
+        t.live[*e.branch].is_being_ended = true;
     }
     effects.push_back(Alert{"resolved_by_hand", e.gid, e.branch, e.who + ": " + e.reason});
     return effects;
@@ -54,6 +55,7 @@ void Protocol::resolved(Transaction& t,
                         std::string_view how,
                         Effects& effects) {
     LiveBranch& live = t.live[branch];
+    live.is_being_ended = false;
     const bool is_dead = live.how == How::dead_letter;
     if (!is_dead && t.is_settled(branch)) return;
     if (how != "retry") live.closing = parse_how(how);

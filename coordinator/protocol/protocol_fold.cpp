@@ -157,8 +157,11 @@ Transaction& Protocol::start(const Started& started) {
     live_bytes_ += bytes_of(started);
     t.live.resize(started.branches.size());
     keys_.insert(&t.folded.started);
-    for (const BranchRequest& branch : started.branches)
-        unfinished_by_participant_[branch.participant].insert(started.gid);
+    for (BranchRequest& branch : t.folded.started.branches) {
+        const auto of = unfinished_by_participant_.try_emplace(branch.participant).first;
+        of->second.insert(started.gid);
+        branch.participant = of->first;  // one text for all
+    }
     return t;
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -55,14 +56,17 @@ public:
             });
     }
     bool is_backlog_left() const { return unfinished_ > live_clients; }
-    /// What a transaction takes while nearly all are live, the rest of the program counted in. The
-    /// least seen: what reading them in took beside is given back within a moment.
-    double kibibytes_for_each() const { return kibibytes_for_each_; }
+    /// What a transaction takes while nearly all are live, the rest of the program counted in;
+    /// nothing where they went too fast to be seen. The least seen: what reading them in took
+    /// beside is given back within a moment.
+    std::optional<double> kibibytes_for_each() const { return kibibytes_for_each_; }
 
 private:
     void note(const http::Result<http::Response>& response) {
-        if (response && response->status == 200)
+        if (response && response->status == 200) {
             unfinished_ = http::Json::parse(response->body).at("live").get<std::size_t>();
+            note_memory();
+        }
         const double now = seconds_since(start_);
         if (now > most_seconds)
             throw std::runtime_error("the backlog isn't resolved in ten minutes");
@@ -72,12 +76,15 @@ private:
                 " unfinished");
         }
         if (!is_backlog_left()) return;
-        if (unfinished_ > backlog_ / 10 * 9)
-            kibibytes_for_each_ =
-                std::min(kibibytes_for_each_,
-                         double(place_.servers.memory("coordinator")) / 1024 / double(unfinished_));
         timer_.expires_after(20ms);
         timer_.async_wait([self = shared_from_this()](boost::system::error_code) { self->look(); });
+    }
+
+    void note_memory() {
+        if (unfinished_ <= backlog_ / 10 * 9) return;
+        const double each =
+            double(place_.servers.memory("coordinator")) / 1024 / double(unfinished_);
+        kibibytes_for_each_ = std::min(kibibytes_for_each_.value_or(each), each);
     }
 
     Place& place_;
@@ -86,7 +93,7 @@ private:
     std::size_t unfinished_;
     Instant start_;
     double said_ = 0;
-    double kibibytes_for_each_ = std::numeric_limits<double>::infinity();
+    std::optional<double> kibibytes_for_each_;
 };
 
 }  // namespace
@@ -137,7 +144,8 @@ void recover(Report& report, Place& place, std::size_t backlog, std::chrono::mil
     report.add("recovery: transactions in doubt", double(backlog));
     report.add("recovery: ready after (s)", ready);
     report.add("recovery: all resolved after (s)", resolved);
-    report.add("recovery: coordinator KiB for each", watch->kibibytes_for_each());
+    if (const auto each = watch->kibibytes_for_each())
+        report.add("recovery: coordinator KiB for each", *each);
     report.add("recovery: live traffic before (/s)", before);
     report.add("recovery: live traffic meanwhile (/s)", live.rate());
     // Of a small backlog little is left to go on beside.

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace twophase::coordinator {
 namespace {
 
@@ -316,6 +318,49 @@ TEST(EventualTest, ADeliveryThatAPersonEndsIsAskedNoMoreMeanwhile) {
     EXPECT_NE(text.find("voted t1 coupon executed\n"), std::string::npos) << "too late";
     trace.sync();
     EXPECT_NE(trace.text().find("send t1 coupon compensate\n"), std::string::npos);
+}
+
+TEST(EventualTest, ADeliveryThatAPersonEndsIsNotTakenUpAgainWhenAnotherEnds) {
+    Trace trace = delivery_of(3);
+    trace.submit("t1").sync().vote("t1", "key", Vote::executed).sync();
+    trace.resolve("t1", "discarded", "coupon").text();
+    trace.vote("t1", "mail", Vote::executed);
+    EXPECT_EQ(trace.text(), "voted t1 mail executed -> append branch_done t1 mail executed n 3\n");
+    trace.sync();
+    EXPECT_NE(trace.text().find("send t1 coupon compensate\n"), std::string::npos);
+}
+
+// As logs tell that were written before that was so.
+TEST(EventualTest, ADeadLetterThatAPersonHasAlreadyEndedIsCompensated) {
+    Trace before = delivery_of(0);
+    dead(before).resolve("t1", "discarded", "coupon").sync();
+    std::vector<Record> records = before.durable();
+    ASSERT_TRUE(std::holds_alternative<Resolved>(records.back()));
+    const auto dead_letter = std::ranges::find_if(records, [](const Record& record) {
+        const auto* done = std::get_if<BranchDone>(&record);
+        return done != nullptr && done->how == How::dead_letter;
+    });
+    ASSERT_NE(dead_letter, records.end());
+    std::rotate(dead_letter, dead_letter + 1, records.end());  // last now, behind the person's word
+    Protocol core;
+    for (const Record& record : records) ASSERT_EQ(core.apply(record), "");
+    const Gid gid = before.gid("t1");
+    const Effects effects = core.resume(gid, Time{0});
+    ASSERT_EQ(effects.size(), 1U);
+    EXPECT_EQ(std::get<Send>(effects[0]).verb, Verb::compensate);
+    EXPECT_EQ(core.find(gid)->dead_letters(), 0U);
+    core.step(Acknowledged{gid, std::get<Send>(effects[0]).branch, Verb::compensate, {}}, Time{0});
+    EXPECT_EQ(core.find(gid)->phase, Phase::finishing);
+}
+
+TEST(EventualTest, AnAnswerThatComesTwiceIsTakenOnce) {
+    Trace trace = delivery_of(3);
+    trace.submit("t1").sync().vote("t1", "key", Vote::executed).sync();
+    trace.vote("t1", "mail", Vote::executed).text();
+    trace.vote("t1", "mail", Vote::executed).vote("t1", "mail", Vote::refused, "late");
+    EXPECT_EQ(trace.text(), "voted t1 mail executed\nvoted t1 mail refused late\n");
+    trace.vote("t1", "coupon", Vote::executed).sync();
+    EXPECT_TRUE(trace.core().transactions().empty());
 }
 
 // --- the table ---

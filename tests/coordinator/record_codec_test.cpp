@@ -175,8 +175,26 @@ TEST(RecordCodecTest, WhatCannotBeReadIsNamedAndNeverGuessed) {
           R"({"type":"branch_done","at":1,"branch":1.0,"how":"committed"})",
           R"({"type":"branch_done","at":1,"branch":true,"how":"committed"})",
           R"({"type":"finished","at":1.7e20})",
+          // Steps that come after a text.
+          R"({"type":"started","at":1,"attempt":1,"branches":[{"branch_id":"a","participant":"p",)"
+          R"("operation":"o","payload":{},"after":"b"}],"business_code":"c","business_id":"i",)"
+          R"("fingerprint":"00000000000000000000000000000000000000000000000000000000000000ff",)"
+          R"("mode":"saga","origin":{"actor":"","ip":"","request_id":""}})",
           R"({"type":"finished","at":18446744073709551615})"})
         EXPECT_FALSE(decode(some_gid(), text)) << text;
+}
+
+TEST(RecordCodecTest, StepsInOldLogsKeepTheirOrder) {
+    const auto stamped = decode(
+        some_gid(),
+        R"({"type":"started","at":1,"attempt":1,"branches":[{"branch_id":"a","participant":"p",)"
+        R"("operation":"o","payload":{},"after":["b","c"]}],"business_code":"c","business_id":"i",)"
+        R"("fingerprint":"00000000000000000000000000000000000000000000000000000000000000ff",)"
+        R"("mode":"saga","origin":{"actor":"","ip":"","request_id":""}})");
+    ASSERT_TRUE(stamped) << stamped.error();
+    const auto& started = std::get<Started>(stamped->record);
+    EXPECT_EQ(started.branches.at(0).after, (std::vector<SharedText>{"b", "c"}));
+    EXPECT_EQ(started.key.code, "c");
 }
 
 TEST(RecordCodecTest, FingerprintsInOldLogsStayTrue) {

@@ -392,6 +392,46 @@ TEST(LaneTest, WhatIsLateHasAllPlacesUntilThereIsNewWorkAndThenAShare) {
     EXPECT_EQ(fresh, 20U);
 }
 
+TEST(LaneTest, BesideNewWorkARequestCarriesFewLateCallsAndAllTheNewOnesThatFit) {
+    LaneOptions options;
+    options.window = 4;
+    options.most_items = 10;
+    options.late.window = 1;
+    options.late.most_items = 3;
+    TestLane lane(options, class_of, 42);
+    for (int i = 0; i < 200; ++i) lane.want_left_over("late " + std::to_string(i), Verb::commit, 1);
+    const auto alone = lane.take(Time(0));
+    ASSERT_EQ(alone.size(), 4U);
+    for (const auto& request : alone) EXPECT_EQ(request.late, 10U);
+    for (const auto& request : alone) succeed(lane, request);
+    lane.want("new", Verb::commit, 1);
+    for (const auto& request : lane.take(Time(0))) succeed(lane, request);
+
+    for (int i = 0; i < 20; ++i) lane.want("new " + std::to_string(i), Verb::commit, 1);
+    const auto beside = lane.take(Time(1));
+    ASSERT_EQ(beside.size(), 3U);
+    EXPECT_EQ(beside[0].late, 3U);
+    EXPECT_EQ(beside[0].calls.size(), 10U);
+    EXPECT_EQ(beside[1].late + beside[2].late, 0U);
+}
+
+// What left while nothing else was about may carry more late calls than one does beside new work.
+TEST(LaneTest, TheRestAfterALongerLateRequestIsNoLonger) {
+    LaneOptions options;
+    options.most_items = 10;
+    options.late = {.window = 1, .most_items = 3, .rest = 2, .most_rest = Time(1'000)};
+    TestLane lane(options, class_of, 42);
+    for (int i = 0; i < 50; ++i) lane.want_left_over("late " + std::to_string(i), Verb::commit, 1);
+    const auto alone = lane.take(Time(0));
+    ASSERT_EQ(alone.size(), 4U);
+    lane.want("new", Verb::prepare, 1);
+    const auto fresh = lane.take(Time(0));
+    ASSERT_EQ(fresh.size(), 1U);
+    for (const auto& request : alone) succeed(lane, request, Time(10));
+    EXPECT_EQ(lane.take(Time(10)).size(), 0U);
+    EXPECT_EQ(lane.next_due(), Time(30));
+}
+
 /// A late call ends just after new work of the other verb left, so it is always the same verb's
 /// turn when the one place for late calls is free.
 TEST(LaneTest, LateCallsOfSeveralVerbsTakeTurnsAtTheirPlace) {
