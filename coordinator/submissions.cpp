@@ -86,18 +86,13 @@ void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
 /// Preferences of RFC 7240: respond-async and wait=N, in seconds.
 void read_preferences(const http::Request& request, Submission& submission, Waiting& waiting) {
     std::string_view rest = request.header("Prefer");
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find_first_of(",;"), rest.size());
-        std::string_view one = rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-        while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
-        while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
-        if (one == "respond-async") {
+    while (const auto one = http::next_in_list(rest, ",;")) {
+        if (*one == "respond-async") {
             waiting.milestone = Milestone::started;
             submission.is_start_awaited = true;
-        } else if (one.starts_with("wait=")) {
+        } else if (one->starts_with("wait=")) {
             std::int64_t seconds = -1;
-            const std::string_view number = one.substr(5);
+            const std::string_view number = one->substr(5);
             const auto parsed =
                 std::from_chars(number.data(), number.data() + number.size(), seconds);
             if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size()) continue;

@@ -127,8 +127,6 @@ const Value* Fields::optional_array(std::string_view name,
     return nullptr;
 }
 
-const Value* Fields::optional_any(std::string_view name) { return find(name); }
-
 void Fields::fail(std::string_view name, std::string expected) {
     fail(FieldError{path_of(name), std::move(expected)});
 }

@@ -48,8 +48,6 @@ public:
     const Value* optional_array(std::string_view name,
                                 std::size_t min_items,
                                 std::size_t max_items);
-    /// Any JSON value; nullptr when absent.
-    const Value* optional_any(std::string_view name);
 
     /// Keeps a violation of the caller's own at `name`, unless one is kept already.
     void fail(std::string_view name, std::string expected);

@@ -71,10 +71,8 @@ bool list_has(const Headers& headers, std::string_view name, std::string_view to
     for (const Header& header : headers) {
         if (!equal_ignoring_case(header.name, name)) continue;
         std::string_view rest = header.value;
-        while (auto part = take_until(rest, ",")) {
-            if (equal_ignoring_case(trim(*part), token)) return true;
-        }
-        if (equal_ignoring_case(trim(rest), token)) return true;
+        while (const auto member = next_in_list(rest))
+            if (equal_ignoring_case(*member, token)) return true;
     }
     return false;
 }

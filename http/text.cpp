@@ -82,6 +82,14 @@ std::optional<std::string_view> take_until(std::string_view& rest, std::string_v
     return part;
 }
 
+std::optional<std::string_view> next_in_list(std::string_view& rest, std::string_view separators) {
+    if (rest.empty()) return std::nullopt;
+    const std::size_t end = std::min(rest.find_first_of(separators), rest.size());
+    const std::string_view member = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return trim(member);
+}
+
 bool is_utf8(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = sequence_length(text);

@@ -23,6 +23,11 @@ std::string_view trim(std::string_view text);
 /// Takes the text up to `end`, and `end` itself, off the front of `rest`; nullopt without `end`.
 std::optional<std::string_view> take_until(std::string_view& rest, std::string_view end);
 
+/// Takes the next member off the front of `rest`, a header's list (RFC 9110, section 5.6.1),
+/// without the blanks around it; nullopt at the end. A member may be empty.
+std::optional<std::string_view> next_in_list(std::string_view& rest,
+                                             std::string_view separators = ",");
+
 /// Whether `text` is UTF-8 without overlong forms and surrogates.
 bool is_utf8(std::string_view text);
 

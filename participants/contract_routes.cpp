@@ -3,6 +3,7 @@
 #include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "http/text.hpp"
 #include "participants/audit_routes.hpp"
 #include "participants/calls.hpp"
 #include "participants/wire.hpp"
@@ -218,14 +219,9 @@ http::Response list_in_doubt(const Branches& branches,
 wal::Urgency urgency_of(std::string_view priority) {
     constexpr char usual = '3';
     char urgency = usual;
-    while (!priority.empty()) {
-        const std::size_t end = std::min(priority.find(','), priority.size());
-        std::string_view member = priority.substr(0, end);
-        priority.remove_prefix(std::min(end + 1, priority.size()));
-        while (!member.empty() && member.front() == ' ') member.remove_prefix(1);
-        while (!member.empty() && member.back() == ' ') member.remove_suffix(1);
-        const bool is_urgency = member.size() == 3 && member.starts_with("u=");
-        if (is_urgency && member[2] >= '0' && member[2] <= '7') urgency = member[2];
+    while (const auto member = http::next_in_list(priority)) {
+        const bool is_urgency = member->size() == 3 && member->starts_with("u=");
+        if (is_urgency && (*member)[2] >= '0' && (*member)[2] <= '7') urgency = (*member)[2];
     }
     return urgency > usual ? wal::Urgency::lazy : wal::Urgency::forced;
 }

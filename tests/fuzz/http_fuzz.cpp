@@ -57,8 +57,8 @@ void expect_usable(const coordinator::Submission& submission) {
     require(read && read->record == coordinator::Record(started), "a start can be logged");
     for (const auto& branch : submission.branches) {
         const coordinator::Envelope envelope{.gid = some_gid,
-                                             .branch_id = branch.branch_id,
-                                             .participant = branch.participant,
+                                             .branch_id = std::string(branch.branch_id),
+                                             .participant = std::string(branch.participant),
                                              .coordinator = "main",
                                              .epoch = 1,
                                              .low_water = some_gid,

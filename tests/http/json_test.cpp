@@ -290,8 +290,8 @@ TEST(FieldsTest, UnreadMembersAreRefused) {
     EXPECT_EQ(Fields(two).finish()->field, "zz") << "the first in the text";
     Fields all(json);
     all.integer("a", 0, 9);
-    all.optional_any("zz");
-    all.optional_any("absent");
+    all.optional_integer("zz", 0, 9);
+    all.optional_integer("absent", 0, 9);
     EXPECT_FALSE(all.finish());
 }
 

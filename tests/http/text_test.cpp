@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace twophase::http {
 namespace {
@@ -20,6 +22,22 @@ TEST(TextTest, PercentDecodingUndoesIt) {
     for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
     EXPECT_EQ(percent_decode(percent_encode(all)), all);
     for (const char* bad : {"%", "a%2", "%zz", "%2g"}) EXPECT_EQ(percent_decode(bad), std::nullopt);
+}
+
+std::vector<std::string_view> members(std::string_view list, std::string_view separators = ",") {
+    std::vector<std::string_view> all;
+    while (const auto member = next_in_list(list, separators)) all.push_back(*member);
+    return all;
+}
+
+TEST(TextTest, AHeadersListIsReadMemberByMember) {
+    using Members = std::vector<std::string_view>;
+    EXPECT_EQ(members(""), Members());
+    EXPECT_EQ(members("close"), Members{"close"});
+    EXPECT_EQ(members(" keep-alive ,\tUpgrade,x"), (Members{"keep-alive", "Upgrade", "x"}));
+    EXPECT_EQ(members("a,,b , "), (Members{"a", "", "b", ""}));
+    EXPECT_EQ(members("respond-async; wait=10, x", ",;"),
+              (Members{"respond-async", "wait=10", "x"}));
 }
 
 }  // namespace
