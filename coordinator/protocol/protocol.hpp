@@ -99,7 +99,7 @@ struct Transaction {
     std::optional<Verb> delivery_to(BranchIndex branch) const;
     /// Nothing is left to deliver to this branch; a dead letter waits for a person.
     bool is_settled(BranchIndex branch) const;
-    /// Something is left to deliver, or its end is not known. Once decided.
+    /// Something is left to deliver to a branch. Once decided; a dead letter does not count.
     bool is_open() const;
     bool needs_attention() const;
     std::size_t dead_letters() const;
