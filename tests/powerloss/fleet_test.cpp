@@ -27,10 +27,11 @@ struct FleetTest : testing::Test {
 
     ReplayResult replay_and_print(const std::string& what,
                                   std::size_t images,
-                                  const Forget& forget = {}) {
+                                  const Forget& forget = {},
+                                  std::uint64_t seed = options().seed) {
         const auto events = read_recording(recorded.recording());
         const ReplayResult result =
-            replay(events, FleetChecker(), image_seeds(options().seed, images, stores), forget);
+            replay(events, FleetChecker(), image_seeds(seed, images, stores), forget);
         print(what, result, forget, recorded.recording());
         return result;
     }
@@ -147,12 +148,17 @@ TEST_F(FleetTest, RecoversByItselfFromImages) {
 }
 
 /// One store's meta syncs left out: the others show that it lost what it had promised them.
+/// Only between a promise and the store's next commit, which syncs the meta page before it: from
+/// the opened books to the first exchange at least, a few moments of a thousand. A recording of a
+/// busy machine has hardly more, and 600 images may miss them all.
 TEST_F(FleetTest, NoticesWhichStoreForgot) {
     record_fleet(fleet, recorded, {.exchanges = 60});
     for (const char* store : {"coordinator", "credit-participant", "coupon-participant"}) {
-        const ReplayResult result =
-            replay_and_print(store, 600, Forget{.meta_syncs = true, .store = store});
-        EXPECT_GT(result.failed, 0U) << store;
+        const Forget forget{.meta_syncs = true, .store = store};
+        std::size_t failed = 0;
+        for (std::uint64_t round = 0; failed == 0 && round < 40; ++round)
+            failed = replay_and_print(store, 600, forget, options().seed + round).failed;
+        EXPECT_GT(failed, 0U) << store;
     }
 }
 
