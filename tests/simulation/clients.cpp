@@ -50,6 +50,7 @@ void Client::next() {
     amount_ = world_.chance.between(1, 200);
     is_start_awaited_ = world_.chance.once_in(4);
     choose_mode();
+    coupons_ = world_.plan.is_scripted || !world_.chance.once_in(3) ? 1 : 2;
     if (world_.plan.is_scripted) amount_ = number_ == 0 ? 100 : 1'000;
     submit();
 }
@@ -74,20 +75,31 @@ Submission Client::submission() const {
                       .participant = "credit",
                       .operation = "deduct_credits",
                       .payload = R"({"amount":)" + std::to_string(amount_) +
-                                 R"(,"credit_type":"points","user_id":")" + user_ + "\"}"},
-                     {.branch_id = "2",
-                      .participant = "coupon",
-                      .operation = "create_coupon",
-                      .payload = R"({"template_id":"spring","user_id":")" + user_ + "\"}"}},
+                                 R"(,"credit_type":"points","user_id":")" + user_ + "\"}"}},
         .origin = {.ip = "10.0.0.9", .request_id = key_.id, .actor = "client"},
         .vote_timeout = timeout_,
         .is_start_awaited = is_start_awaited_};
-    if (mode_ == Mode::saga && amount_ % 2 == 0) made.branches[1].after = {"1"};
-    if (mode_ == Mode::eventual) {
-        made.branches[1].max_retries = max_retries_;
-        made.branches[1].retry_delay_milliseconds = retry_delay_;
+    for (std::size_t i = 1; i <= coupons_; ++i) {
+        BranchRequest coupon{.branch_id = branch_id_of(i),
+                             .participant = "coupon",
+                             .operation = "create_coupon",
+                             .payload = R"({"template_id":"spring","user_id":")" + user_ + "\"}"};
+        // In order, side by side, or two after one.
+        if (mode_ == Mode::saga && amount_ % 2 == 0)
+            coupon.after = {branch_id_of(amount_ % 4 == 0 ? i - 1 : 0)};
+        if (mode_ == Mode::eventual) {
+            coupon.max_retries = max_retries_;
+            coupon.retry_delay_milliseconds = retry_delay_;
+        }
+        made.branches.push_back(std::move(coupon));
     }
     return made;
+}
+
+std::vector<std::string> Client::participants() const {
+    std::vector<std::string> all{"credit"};
+    all.resize(1 + coupons_, "coupon");
+    return all;
 }
 
 void Client::submit() {
@@ -119,7 +131,11 @@ void Client::submit_to(Service& service) {
     switch (admitted.kind) {
         case Kind::is_new:
             ledger_.submitted(admitted.gid,
-                              {.user = user_, .amount = amount_, .key = key_, .mode = mode_});
+                              {.user = user_,
+                               .amount = amount_,
+                               .key = key_,
+                               .mode = mode_,
+                               .participants = participants()});
             return wait_for(service, admitted.gid);
         case Kind::repeat: return wait_for(service, admitted.gid);
         case Kind::changed:
@@ -207,13 +223,15 @@ void Meddler::resolve() {
     if (world_.chance.once_in(3)) asked.how = "commit";
     if (world_.chance.once_in(3)) {
         asked.how = world_.chance.once_in(2) ? "by_hand" : "discarded";
-        asked.branch = static_cast<BranchIndex>(world_.chance.between(0, 1));
+        const std::size_t branches = chosen->second.live.size();
+        asked.branch = static_cast<BranchIndex>(
+            world_.chance.between(0, static_cast<std::int64_t>(branches) - 1));
     }
     if (asked.branch && world_.chance.once_in(4)) asked.how = "retry";
     coordinator_.run([&] {
         const bool is_end = asked.branch && asked.how != "retry";
         if (is_end && service->core().may_resolve(asked) == ResolveRefusal::none)
-            ledger_.ended_by_hand(asked.gid);
+            ledger_.ended_by_hand(asked.gid, *asked.branch);
         service->resolve(asked);
     });
 }
@@ -230,7 +248,7 @@ void Meddler::discard_dead_letters() {
     for (const ResolveAsked& asked : all)
         coordinator_.run([&] {
             if (service->core().may_resolve(asked) != ResolveRefusal::none) return;
-            ledger_.ended_by_hand(asked.gid);
+            ledger_.ended_by_hand(asked.gid, *asked.branch);
             service->resolve(asked);
         });
 }

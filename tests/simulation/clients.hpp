@@ -33,6 +33,7 @@ private:
     void over();
     void choose_mode();
     coordinator::Submission submission() const;
+    std::vector<std::string> participants() const;
 
     World& world_;
     Ledger& ledger_;
@@ -48,6 +49,7 @@ private:
     std::uint64_t retry_delay_ = 0;  // milliseconds
     std::string user_;
     std::int64_t amount_ = 0;
+    std::size_t coupons_ = 1;  // branches at the coupon participant
     bool is_start_awaited_ = false;
 };
 

@@ -21,9 +21,10 @@ Config config_of(const World& world, const std::string& directory) {
     config.call_timeout = world.plan.call_timeout;
     config.retry_first = world.plan.retry_first;
     // Else the retries alone may be more than a participant of small batches can answer, for ever:
-    // all that may wait, four times over in the time that it takes to commit them one by one.
+    // all that may wait, two branches of each transaction, four times over in the time that it
+    // takes to commit them one by one.
     const auto& plan = world.plan;
-    const recovery::Time to_commit_all(plan.transactions * plan.sync_time / 1'000 /
+    const recovery::Time to_commit_all(2 * plan.transactions * plan.sync_time / 1'000 /
                                        static_cast<std::int64_t>(plan.batch));
     config.retry_most = std::max({4 * plan.retry_first, recovery::Time(2'000), 4 * to_commit_all});
     config.sweep_interval = world.plan.sweep;

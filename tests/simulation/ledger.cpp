@@ -37,6 +37,12 @@ struct GidOf {
 };
 
 std::string text_of(Decision decision) { return std::string(to_text(decision)); }
+std::string text_of(const Ledger::Branch& branch) { return branch.gid + "/" + branch.branch_id; }
+
+bool is_done(const std::optional<participants::Branch>& branch) {
+    return branch &&
+           (branch->state == BranchState::committed || branch->state == BranchState::executed);
+}
 
 }  // namespace
 
@@ -84,56 +90,60 @@ void Ledger::decided(const Transaction& transaction, Decision decision) {
     if (!committed_keys_.emplace(std::pair(key.code, key.id), id).second)
         world_.fail("business key " + key.id + " is committed twice");
     // I3, I5: commit only if all that were asked hold a durable yes.
-    for (ParticipantNode* participant : participants_) {
-        const Mode mode = transaction.mode();
-        const bool was_asked = mode != Mode::eventual || participant->name == "credit";
-        if (!participant->is_ready() || !was_asked) continue;
-        const auto branch = participant->branch(gid);
-        const bool holds =
-            branch && (mode == Mode::two_phase ? branch->state == BranchState::prepared ||
-                                                     branch->state == BranchState::committed
-                                               : branch->state == BranchState::executed);
-        if (!holds)
-            world_.fail(gid + " is decided to commit and " + participant->name +
-                        " does not hold its branch");
+    const Mode mode = transaction.mode();
+    const auto& asked = transaction.started().branches;
+    for (BranchIndex i = 0; i < asked.size(); ++i) {
+        ParticipantNode& asked_one = participant(std::string(asked[i].participant));
+        if (!asked_one.is_ready() || !is_in_first_phase(mode, i)) continue;
+        const auto branch = asked_one.branch(gid, branch_id_of(i));
+        const bool is_held = branch && branch->state == BranchState::prepared;
+        if (!is_done(branch) && !(is_held && mode == Mode::two_phase))
+            world_.fail(gid + " is decided to commit and " + asked_one.name +
+                        " does not hold its branch " + branch_id_of(i));
     }
 }
 
-void Ledger::undone(const Gid& gid, const std::string& whom) {
+const Ledger::Exchange* Ledger::find(const Branch& branch) const {
+    const auto found = exchanges_.find(*parse_gid(branch.gid));
+    return found == exchanges_.end() ? nullptr : &found->second;
+}
+
+ParticipantNode& Ledger::participant(const std::string& name) const {
+    return **std::ranges::find(participants_, name, [](const auto* each) { return each->name; });
+}
+
+void Ledger::undone(const Branch& branch) {
     // A discarded delivery is undone too, of a transaction that commits.
-    const auto exchange = exchanges_.find(gid);
-    if (exchange != exchanges_.end() && exchange->second.is_heuristic) return;
-    told(gid, Decision::rollback, whom);
+    const Exchange* exchange = find(branch);
+    if (exchange != nullptr && exchange->by_hand.contains(branch.branch_id)) return;
+    told(*parse_gid(branch.gid), Decision::rollback, branch.participant);
 }
 
-void Ledger::executed(const Gid& gid, const std::string& whom) {
-    const auto exchange = exchanges_.find(gid);
-    const bool is_delivery =
-        exchange != exchanges_.end() && exchange->second.mode == Mode::eventual && whom == "coupon";
-    if (is_delivery) told(gid, Decision::commit, whom);
+void Ledger::executed(const Branch& branch) {
+    const Exchange* exchange = find(branch);
+    const bool is_delivery = exchange != nullptr && exchange->mode == Mode::eventual &&
+                             branch.branch_id != branch_id_of(0);
+    if (is_delivery) told(*parse_gid(branch.gid), Decision::commit, branch.participant);
 }
 
-void Ledger::rolled_back(const std::string& participant, const std::string& gid) {
-    rolled_back_.emplace(participant, gid);
-}
-
-void Ledger::promised(const std::string& participant, const std::string& gid) {
-    if (rolled_back_.contains({participant, gid}))
-        world_.fail("I8: " + participant + " votes yes to " + gid + ", which it rolled back");
-    promises_.emplace(participant, gid);
+void Ledger::promised(const Branch& branch) {
+    if (rolled_back_.contains(branch))
+        world_.fail("I8: " + branch.participant + " votes yes to " + text_of(branch) +
+                    ", which it rolled back");
+    promises_.insert(branch);
 }
 
 void Ledger::check_promises(ParticipantNode& participant) {
-    const auto first = promises_.lower_bound({participant.name, ""});
-    for (auto each = first; each != promises_.end() && each->first == participant.name;) {
-        const auto branch = participant.branch(each->second);
-        const auto gid = parse_gid(each->second);
+    const auto first = promises_.lower_bound({participant.name, "", ""});
+    for (auto each = first; each != promises_.end() && each->participant == participant.name;) {
+        const auto branch = participant.branch(each->gid, each->branch_id);
+        const auto gid = parse_gid(each->gid);
         // Forgotten ones have ended; the rest must be there.
         const bool may_be_forgotten = told_.contains(*gid) || decided_.contains(*gid);
         if (!branch && !may_be_forgotten)
-            world_.fail(participant.name + " forgot its yes to " + each->second);
+            world_.fail(participant.name + " forgot its yes to " + text_of(*each));
         if (branch && branch->is_tombstone())
-            world_.fail(participant.name + " forgot its yes to " + each->second +
+            world_.fail(participant.name + " forgot its yes to " + text_of(*each) +
                         " and has a tombstone");
         // What has ended is looked at in check_end() alone.
         const bool is_over = !branch || branch->state != BranchState::prepared;
@@ -154,13 +164,13 @@ void Ledger::check_remembered(const Service& service, std::size_t latest) {
         if (stored && now != Verdict::pending)
             world_.fail("after a start " + to_text(gid) + " is no longer " + text_of(decision));
         // Only what is finished is ever forgotten, and hours after.
-        if (!stored && decision == Decision::commit && world_.now() < Microseconds{3'600'000'000})
+        if (!stored && decision == Decision::commit && !may_forget())
             world_.fail("the commit of " + to_text(gid) + " is lost");
     }
 }
 
 void Ledger::check_gids(const Service& service, std::size_t latest) {
-    if (world_.now() >= Microseconds{3'600'000'000}) return;  // some may be forgotten by now
+    if (may_forget()) return;  // some may be forgotten by now
     const std::size_t from = gids_told_.size() - std::min(latest, gids_told_.size());
     for (std::size_t i = from; i < gids_told_.size(); ++i)
         if (!service.log().read(gids_told_[i]))
@@ -169,20 +179,19 @@ void Ledger::check_gids(const Service& service, std::size_t latest) {
 
 void Ledger::check_branches(ParticipantNode& participant) {
     for (const ParticipantNode::Row& row : participant.branches()) {
-        const auto gid = parse_gid(row.gid);
-        const auto exchange = exchanges_.find(*gid);
-        if (exchange == exchanges_.end())
-            world_.fail(participant.name + " holds " + row.gid + ", which nobody submitted");
-        if (exchange->second.is_heuristic) continue;
-        const bool is_committed =
-            row.branch.state == BranchState::committed || row.branch.state == BranchState::executed;
+        const Branch name{participant.name, row.gid, row.branch_id};
+        const Exchange* exchange = find(name);
+        if (exchange == nullptr)
+            world_.fail(participant.name + " holds " + text_of(name) + ", which nobody submitted");
+        if (exchange->by_hand.contains(row.branch_id)) continue;
+        const bool is_committed = is_done(row.branch);
         if (row.branch.state == BranchState::prepared)
-            world_.fail(participant.name + " still holds " + row.gid);
-        const auto decision = decided_.find(*gid);
+            world_.fail(participant.name + " still holds " + text_of(name));
+        const auto decision = decided_.find(*parse_gid(row.gid));
         const bool is_to_be = decision != decided_.end() && decision->second == Decision::commit;
         if (is_committed != is_to_be)
-            world_.fail("I1: " + row.gid + " is " + (is_committed ? "" : "not ") + "committed at " +
-                        participant.name + " against the decision");
+            world_.fail("I1: " + text_of(name) + " is " + (is_committed ? "" : "not ") +
+                        "committed at " + participant.name + " against the decision");
     }
 }
 
@@ -199,17 +208,17 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
         if (participant->in_doubt() != 0)
             world_.fail(participant->name + " is in doubt at the end");
     }
-    // Every durable commit is at both, unless it is old enough to be forgotten.
-    if (world_.plan.hours_between != 0) return;
+    // Every durable commit is everywhere, unless it is old enough to be forgotten.
+    if (may_forget()) return;
     for (const auto& [gid, decision] : decided_) {
-        if (decision != Decision::commit || exchanges_.at(gid).is_heuristic) continue;
-        for (ParticipantNode* participant : participants_) {
-            const auto branch = participant->branch(to_text(gid));
-            const bool is_done = branch && (branch->state == BranchState::committed ||
-                                            branch->state == BranchState::executed);
-            if (!is_done)
-                world_.fail("I1: " + to_text(gid) + " is decided to commit and not committed at " +
-                            participant->name);
+        if (decision != Decision::commit) continue;
+        const Exchange& exchange = exchanges_.at(gid);
+        for (std::size_t i = 0; i < exchange.participants.size(); ++i) {
+            const Branch name{exchange.participants[i], to_text(gid), branch_id_of(i)};
+            if (exchange.by_hand.contains(name.branch_id)) continue;
+            if (!is_done(participant(name.participant).branch(name.gid, name.branch_id)))
+                world_.fail("I1: " + text_of(name) + " is decided to commit and not committed at " +
+                            name.participant);
         }
     }
 }

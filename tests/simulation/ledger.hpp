@@ -21,6 +21,9 @@ class CreditNode;
 class CouponNode;
 class CoordinatorNode;
 
+/// Clients number their branches: "1", "2", ...
+inline std::string branch_id_of(std::size_t index) { return std::to_string(index + 1); }
+
 class Ledger {
 public:
     explicit Ledger(World& world) : world_(world) {}
@@ -30,24 +33,32 @@ public:
         std::int64_t amount = 0;
         coordinator::BusinessKey key;
         coordinator::Mode mode = coordinator::Mode::two_phase;
-        bool is_heuristic = false;  // a person ended a branch of it by hand
+        std::vector<std::string> participants;  // of the branches, in order
+        std::set<std::string> by_hand;          // branches that a person ended
+    };
+    /// Whom a promise or a check is about.
+    struct Branch {
+        std::string participant, gid, branch_id;
+        friend auto operator<=>(const Branch&, const Branch&) = default;
     };
 
     void submitted(const coordinator::Gid& gid, Exchange exchange);
     /// A client may have been told the gid before any outcome: it is never unknown again.
     void told_gid(const coordinator::Gid& gid) { gids_told_.push_back(gid); }
-    void ended_by_hand(const coordinator::Gid& gid) { exchanges_.at(gid).is_heuristic = true; }
+    void ended_by_hand(const coordinator::Gid& gid, coordinator::BranchIndex branch) {
+        exchanges_.at(gid).by_hand.insert(branch_id_of(branch));
+    }
     /// Somebody was told a decision, or is about to act on one.
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
     /// A decision is durable: the log said so, or a start found it there behind its barrier.
     void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
     /// A participant was asked to undo a branch, or to execute one: what that tells it.
-    void undone(const coordinator::Gid& gid, const std::string& whom);
-    void executed(const coordinator::Gid& gid, const std::string& whom);
+    void undone(const Branch& branch);
+    void executed(const Branch& branch);
     /// A participant's word that it rolled back left it: whatever comes later is refused.
-    void rolled_back(const std::string& participant, const std::string& gid);
+    void rolled_back(const Branch& branch) { rolled_back_.insert(branch); }
     /// A participant's yes left it.
-    void promised(const std::string& participant, const std::string& gid);
+    void promised(const Branch& branch);
 
     /// After a start of the coordinator: what was told is remembered. Looks at the `latest` told.
     void check_remembered(const coordinator::Service& service, std::size_t latest);
@@ -70,6 +81,10 @@ public:
 private:
     using Gid = coordinator::Gid;
     using Decision = coordinator::Decision;
+    const Exchange* find(const Branch& branch) const;
+    ParticipantNode& participant(const std::string& name) const;
+    /// The run is longer than the coordinator's retention, the shortest.
+    bool may_forget() const { return world_.now() >= Microseconds{3'600'000'000}; }
     void check_gids(const coordinator::Service& service, std::size_t latest);
     void check_branches(ParticipantNode& participant);
 
@@ -81,8 +96,8 @@ private:
     std::vector<Gid> gids_told_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;
     std::map<std::pair<std::string, std::string>, Gid> committed_keys_;
-    std::set<std::pair<std::string, std::string>> promises_;     // participant, gid
-    std::set<std::pair<std::string, std::string>> rolled_back_;  // likewise
+    std::set<Branch> promises_;
+    std::set<Branch> rolled_back_;
     std::vector<ParticipantNode*> participants_;
     std::uint64_t commits_ = 0;
     std::uint64_t rollbacks_ = 0;

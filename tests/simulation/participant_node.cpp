@@ -35,6 +35,14 @@ std::vector<std::string_view> gids_in(std::string_view body) {
     return gids;
 }
 
+/// The branch of a message: it comes after the gid.
+std::string branch_id_after(std::string_view body, std::string_view gid) {
+    constexpr std::string_view before = R"("branch_id":")";
+    const auto from = static_cast<std::size_t>(gid.data() - body.data());
+    const std::size_t begin = body.find(before, from) + before.size();
+    return std::string(body.substr(begin, body.find('"', begin) - begin));
+}
+
 /// Whether the i-th answer has this member: members are sorted, so it comes after the gid.
 bool says(std::string_view body,
           const std::vector<std::string_view>& gids,
@@ -137,21 +145,22 @@ void ParticipantNode::watch_answer(const http::Request& request, const http::Res
     const std::vector<std::string_view> sent = gids_in(request.body);
     const std::vector<std::string_view> answered = gids_in(response.body);
     for (std::size_t i = 0; i < sent.size(); ++i) {
-        const std::string gid(sent[i]);
+        const Ledger::Branch branch{
+            name, std::string(sent[i]), branch_id_after(request.body, sent[i])};
         const bool is_answered = i < answered.size();
-        const coordinator::Gid id = *coordinator::parse_gid(gid);
+        const coordinator::Gid id = *coordinator::parse_gid(branch.gid);
         if (verb == "commit") ledger_.told(id, coordinator::Decision::commit, name);
         if (verb == "rollback") ledger_.told(id, coordinator::Decision::rollback, name);
-        if (verb == "compensate") ledger_.undone(id, name);
-        if (verb == "execute") ledger_.executed(id, name);
+        if (verb == "compensate") ledger_.undone(branch);
+        if (verb == "execute") ledger_.executed(branch);
         if (!is_answered) continue;
         const auto is_said = [&](const char* member) {
             return says(response.body, answered, i, member);
         };
         if (is_said(R"("vote":"prepared")") || is_said(R"("vote":"executed")"))
-            ledger_.promised(name, gid);
+            ledger_.promised(branch);
         if (is_said(R"("state":"rolled_back")") || is_said(R"("state":"compensated")"))
-            ledger_.rolled_back(name, gid);
+            ledger_.rolled_back(branch);
     }
 }
 
@@ -159,14 +168,15 @@ std::vector<ParticipantNode::Row> ParticipantNode::branches() {
     std::vector<Row> rows;
     for_each<Branch>(
         store_->snapshot(), store_->table("branches"), [&](const std::string& key, Branch branch) {
-            rows.push_back({split_branch_key(key).first, std::move(branch)});
+            auto [gid, branch_id] = split_branch_key(key);
+            rows.push_back({std::move(gid), std::move(branch_id), std::move(branch)});
         });
     return rows;
 }
 
-std::optional<Branch> ParticipantNode::branch(const std::string& gid) {
-    const std::string key = branch_key(gid, name == "credit" ? "1" : "2");
-    return read<Branch>(store_->snapshot(), store_->table("branches"), key);
+std::optional<Branch> ParticipantNode::branch(const std::string& gid,
+                                              const std::string& branch_id) {
+    return read<Branch>(store_->snapshot(), store_->table("branches"), branch_key(gid, branch_id));
 }
 
 std::size_t ParticipantNode::in_doubt() {

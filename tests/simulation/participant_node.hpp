@@ -27,12 +27,13 @@ public:
     void answer(http::Request request, http::Respond respond) override;
 
     struct Row {
-        std::string gid;
+        std::string gid, branch_id;
         participants::Branch branch;
     };
     /// All branches as the store holds them; only while it is up.
     std::vector<Row> branches();
-    std::optional<participants::Branch> branch(const std::string& gid);
+    std::optional<participants::Branch> branch(const std::string& gid,
+                                               const std::string& branch_id);
     bool is_ready() const { return is_up() && branches_.has_value(); }
     wal::Store* store() override { return store_.get(); }
     std::size_t in_doubt();
