@@ -84,9 +84,7 @@ Submission Client::submission() const {
                              .participant = "coupon",
                              .operation = "create_coupon",
                              .payload = R"({"template_id":"spring","user_id":")" + user_ + "\"}"};
-        // In order, side by side, or two after one.
-        if (mode_ == Mode::saga && amount_ % 2 == 0)
-            coupon.after = {branch_id_of(amount_ % 4 == 0 ? i - 1 : 0)};
+        if (mode_ == Mode::saga) coupon.after = steps_before(i);
         if (mode_ == Mode::eventual) {
             coupon.max_retries = max_retries_;
             coupon.retry_delay_milliseconds = retry_delay_;
@@ -96,10 +94,11 @@ Submission Client::submission() const {
     return made;
 }
 
-std::vector<std::string> Client::participants() const {
-    std::vector<std::string> all{"credit"};
-    all.resize(1 + coupons_, "coupon");
-    return all;
+/// In order, side by side, two after one, or one after two.
+std::vector<SharedText> Client::steps_before(std::size_t step) const {
+    if (step == 2 && amount_ % 3 == 0) return {branch_id_of(0), branch_id_of(1)};
+    if (amount_ % 2 != 0) return {};
+    return {branch_id_of(amount_ % 4 == 0 ? step - 1 : 0)};
 }
 
 void Client::submit() {
@@ -135,7 +134,7 @@ void Client::submit_to(Service& service) {
                                .amount = amount_,
                                .key = key_,
                                .mode = mode_,
-                               .participants = participants()});
+                               .branches = submission().branches});
             return wait_for(service, admitted.gid);
         case Kind::repeat: return wait_for(service, admitted.gid);
         case Kind::changed:

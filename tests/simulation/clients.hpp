@@ -33,7 +33,7 @@ private:
     void over();
     void choose_mode();
     coordinator::Submission submission() const;
-    std::vector<std::string> participants() const;
+    std::vector<coordinator::SharedText> steps_before(std::size_t step) const;
 
     World& world_;
     Ledger& ledger_;

@@ -22,11 +22,16 @@ Config config_of(const World& world, const std::string& directory) {
     config.retry_first = world.plan.retry_first;
     // Else the retries alone may be more than a participant of small batches can answer, for ever:
     // all that may wait, two branches of each transaction, four times over in the time that it
-    // takes to commit them one by one.
+    // takes to commit them one by one. A slow disk takes three seconds more.
     const auto& plan = world.plan;
-    const recovery::Time to_commit_all(2 * plan.transactions * plan.sync_time / 1'000 /
+    const std::uint64_t slow_one_in = plan.one_in[static_cast<std::size_t>(Fault::slow_disk)];
+    const Microseconds commit_time =
+        plan.sync_time + (slow_one_in > 0 ? 3'000'000 / static_cast<Microseconds>(slow_one_in) : 0);
+    const recovery::Time to_commit_all(2 * plan.transactions * commit_time / 1'000 /
                                        static_cast<std::int64_t>(plan.batch));
-    config.retry_most = std::max({4 * plan.retry_first, recovery::Time(2'000), 4 * to_commit_all});
+    constexpr recovery::Time longest(180'000);  // much less than a run may take to end
+    config.retry_most = std::min(
+        longest, std::max({4 * plan.retry_first, recovery::Time(2'000), 4 * to_commit_all}));
     config.sweep_interval = world.plan.sweep;
     for (const char* name : {"credit", "coupon"}) {
         const auto url = std::string("http://") + name + ":1/v1/branches";

@@ -108,6 +108,12 @@ const Ledger::Exchange* Ledger::find(const Branch& branch) const {
     return found == exchanges_.end() ? nullptr : &found->second;
 }
 
+const BranchRequest& Ledger::step_of(const Exchange& exchange, std::string_view branch_id) {
+    return *std::ranges::find_if(exchange.branches, [&](const BranchRequest& each) {
+        return std::string_view(each.branch_id) == branch_id;
+    });
+}
+
 ParticipantNode& Ledger::participant(const std::string& name) const {
     return **std::ranges::find(participants_, name, [](const auto* each) { return each->name; });
 }
@@ -117,6 +123,7 @@ void Ledger::undone(const Branch& branch) {
     const Exchange* exchange = find(branch);
     if (exchange != nullptr && exchange->by_hand.contains(branch.branch_id)) return;
     told(*parse_gid(branch.gid), Decision::rollback, branch.participant);
+    if (exchange != nullptr) check_steps_after(branch, *exchange);
 }
 
 void Ledger::executed(const Branch& branch) {
@@ -124,6 +131,34 @@ void Ledger::executed(const Branch& branch) {
     const bool is_delivery = exchange != nullptr && exchange->mode == Mode::eventual &&
                              branch.branch_id != branch_id_of(0);
     if (is_delivery) told(*parse_gid(branch.gid), Decision::commit, branch.participant);
+    if (exchange != nullptr) check_steps_before(branch, *exchange);
+}
+
+/// A step is asked only when all that it comes after have run. They may have been undone since.
+void Ledger::check_steps_before(const Branch& branch, const Exchange& exchange) {
+    const BranchRequest& step = step_of(exchange, branch.branch_id);
+    for (const SharedText& id : step.after) {
+        const BranchRequest& before = step_of(exchange, id);
+        ParticipantNode& there = participant(std::string(before.participant));
+        if (!there.is_ready() || may_forget()) continue;
+        const auto found = there.branch(branch.gid, std::string(id));
+        if (!found || found->is_tombstone())
+            world_.fail("step " + text_of(branch) + " runs and step " + std::string(id) +
+                        " before it never did");
+    }
+}
+
+/// A step is undone only when none that came after it stands.
+void Ledger::check_steps_after(const Branch& branch, const Exchange& exchange) {
+    for (const BranchRequest& step : exchange.branches) {
+        const std::string id(step.branch_id);
+        ParticipantNode& there = participant(std::string(step.participant));
+        const bool comes_after =
+            std::ranges::find(step.after, branch.branch_id) != step.after.end();
+        if (!comes_after || exchange.by_hand.contains(id) || !there.is_ready()) continue;
+        if (is_done(there.branch(branch.gid, id)))
+            world_.fail("step " + text_of(branch) + " is undone before step " + id);
+    }
 }
 
 void Ledger::promised(const Branch& branch) {
@@ -213,8 +248,9 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
     for (const auto& [gid, decision] : decided_) {
         if (decision != Decision::commit) continue;
         const Exchange& exchange = exchanges_.at(gid);
-        for (std::size_t i = 0; i < exchange.participants.size(); ++i) {
-            const Branch name{exchange.participants[i], to_text(gid), branch_id_of(i)};
+        for (const BranchRequest& branch : exchange.branches) {
+            const Branch name{
+                std::string(branch.participant), to_text(gid), std::string(branch.branch_id)};
             if (exchange.by_hand.contains(name.branch_id)) continue;
             if (!is_done(participant(name.participant).branch(name.gid, name.branch_id)))
                 world_.fail("I1: " + text_of(name) + " is decided to commit and not committed at " +

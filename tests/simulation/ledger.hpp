@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -33,8 +34,8 @@ public:
         std::int64_t amount = 0;
         coordinator::BusinessKey key;
         coordinator::Mode mode = coordinator::Mode::two_phase;
-        std::vector<std::string> participants;  // of the branches, in order
-        std::set<std::string> by_hand;          // branches that a person ended
+        std::vector<coordinator::BranchRequest> branches;
+        std::set<std::string> by_hand;  // branches that a person ended
     };
     /// Whom a promise or a check is about.
     struct Branch {
@@ -82,7 +83,11 @@ private:
     using Gid = coordinator::Gid;
     using Decision = coordinator::Decision;
     const Exchange* find(const Branch& branch) const;
+    static const coordinator::BranchRequest& step_of(const Exchange& exchange,
+                                                     std::string_view branch_id);
     ParticipantNode& participant(const std::string& name) const;
+    void check_steps_before(const Branch& branch, const Exchange& exchange);
+    void check_steps_after(const Branch& branch, const Exchange& exchange);
     /// The run is longer than the coordinator's retention, the shortest.
     bool may_forget() const { return world_.now() >= Microseconds{3'600'000'000}; }
     void check_gids(const coordinator::Service& service, std::size_t latest);
