@@ -42,6 +42,9 @@ public:
         listed_.insert({branch.gid, branch.branch_id});
         if (transaction.kind == LoggedTransaction::Kind::never && has_happened(branch.state))
             return add("unknown", branch, "");
+        // Nothing is forgotten before its participants have acknowledged its end.
+        if (transaction.kind == LoggedTransaction::Kind::forgotten && branch.state == "prepared")
+            return add("unknown", branch, "");
         if (transaction.kind != LoggedTransaction::Kind::over) return;
         if (transaction.settled_by_hand) return add_settled(branch, *transaction.settled_by_hand);
         const auto named = transaction.branches.find(branch.branch_id);

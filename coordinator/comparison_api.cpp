@@ -4,7 +4,6 @@
 #include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
-#include "wal/log_keys.hpp"
 
 #include <algorithm>
 #include <set>
@@ -119,7 +118,7 @@ private:
 
     bool may_be_forgotten(const Gid& gid) const {
         const wal::Store& store = service_.log().store();
-        if (wal::order_of(gid) <= store.number(wal::highest_forgotten)) return true;
+        if (gid <= service_.log().forgotten_up_to()) return true;
         // A log of a build that kept no such mark: what is below its first may have been forgotten.
         const auto first = service_.log().walk({}, 1);
         const bool has_forgotten_before =
@@ -159,6 +158,8 @@ http::Response compare_branches(const Service& service, const http::Request& req
                 {"epoch", service.epoch()},
                 {"findings", std::move(findings)}};
     if (part.through()) answer["compared_through"] = to_text(*part.through());
+    if (const auto forgotten = service.log().forgotten_up_to())
+        answer["forgotten_up_to"] = to_text(*forgotten);
     return http::json_response(answer);
 }
 

@@ -80,18 +80,23 @@ void Service::open() {
     const recovery::FoldReport report = recovery::fold_at_start(*log_, core_, decode_record, name);
     report_fold(report);
     const std::uint64_t floor = std::max(log_->gid_ceiling(), wall_milliseconds());
-    mint_.emplace(config_.node, floor, [this] { return around_.random(); });
+    restore_ = static_cast<std::uint32_t>(log_->store().number(wal::restored_at_epoch));
+    mint_.emplace(
+        config_.node, floor, [this] { return around_.random(); }, restore_);
     note_restore(floor);
     if (report.unnamed > 0) presumes_nothing_below_ = mint_->next_at_least();
 }
 
-/// The first start after a restore notes below which ids the lost log may have known more.
+/// The first start after a restore notes below which ids the lost log may have known more of what
+/// this one knows; whatever it minted since the backup, and this log doesn't know, has other bits.
 void Service::note_restore(std::uint64_t floor) {
     wal::Store& store = log_->store();
     if (!store.identity().was_restored) return;
     // A restore raises the epoch by more than any number of starts: its millions tell restores
     // apart.
-    const std::uint64_t restores = epoch() / wal::restored_epochs_ahead;
+    const std::uint64_t restored_at = store.number(wal::restored_at_epoch);
+    const std::uint64_t restores =
+        (restored_at > 0 ? restored_at : epoch()) / wal::restored_epochs_ahead;
     std::uint64_t below = store.number(restored_below_name);
     if (store.number(restores_name) < restores) {
         below = floor;
@@ -312,11 +317,18 @@ void Service::arm_tick() {
     });
 }
 
+/// All that is due, one batch after the other.
+void Service::forget() {
+    log_->forget(forget_batch, [this](std::size_t forgotten) {
+        if (forgotten == forget_batch && !is_stopped_) forget();
+    });
+}
+
 void Service::arm_housekeeping() {
     housekeeping_alarm_->set(around_.now() + housekeeping_interval, [this] {
         if (is_stopped_) return;
         push_ceiling();
-        log_->forget(forget_batch, [](std::size_t) {});
+        forget();
         look_for_trouble();
         arm_housekeeping();
     });

@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -148,6 +149,9 @@ private:
     void perform(const Alert& e);
     static recovery::AlertOptions alert_options(const Config& config);
     void look_for_trouble();
+    Gid minted_before(recovery::Time age);
+    void note_oldest_in_doubt();
+    recovery::Time age_of_oldest(const Gid& gid) const;
     static bool is_in_doubt(const Transaction& t);
     void append(std::vector<Append> appends);
     void logged(std::vector<Record> records, wal::Written written);
@@ -177,10 +181,12 @@ private:
     std::uint64_t wall_milliseconds() const;
     void push_ceiling();
     void note_restore(std::uint64_t floor);
+    bool may_have_been_decided(const Gid& unknown) const;
     void report_fold(const recovery::FoldReport& report) const;
 
     void arm_tick();
     void arm_housekeeping();
+    void forget();
 
     struct Waiting {
         std::uint64_t ticket = 0;
@@ -201,6 +207,17 @@ private:
     Lanes lanes_;
     std::optional<GidMint> mint_;
     std::uint64_t pushed_ceiling_ = 0;
+    struct Minted {
+        recovery::Time at{};
+        Gid below{};
+    };
+    std::deque<Minted> minted_;  // how far ids had come at the last looks around
+    struct Oldest {
+        Gid gid{};
+        recovery::Time seen_at{};  // when it was first seen to be the oldest
+    };
+    std::optional<Oldest> oldest_in_doubt_;
+    std::uint32_t restore_ = 0;     // of the log: in the ids minted since
     Gid presumes_nothing_below_{};  // unknown gids below it may have been decided: pending
     std::optional<Gid> restored_below_;
     std::set<Gid> settling_;

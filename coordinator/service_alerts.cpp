@@ -3,6 +3,7 @@
 #include "coordinator/service.hpp"
 #include "http/json.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -11,7 +12,7 @@ namespace {
 
 using http::Json;
 
-constexpr std::size_t most_looked_at = 1'000;  // at once: it shares the loop with payments
+constexpr std::size_t most_told = 1'000;  // at once
 
 /// The whole request, as whoever has to act by hand needs it.
 Json request_of(const Transaction& t, BranchIndex index) {
@@ -51,7 +52,8 @@ void Service::perform(const Alert& e) {
     alerts_.raise({.kind = std::string(e.kind),
                    .subject = std::move(subject),
                    .text = std::string(e.text),
-                   .data = http::dump_replacing(data)});
+                   .data = http::dump_replacing(data),
+                   .is_event = e.kind == "dead_letter" || e.kind == "resolved_by_hand"});
 }
 
 /// What no event tells: how long something takes, and who does not answer.
@@ -66,13 +68,17 @@ void Service::look_for_trouble() {
                            .data = http::dump_replacing(
                                {{"participant", lane.participant}, {"waiting", lane.waiting}})});
     // The oldest first: gids grow. A dead letter was told of when it died.
+    note_oldest_in_doubt();
     const std::uint64_t now = wall_milliseconds();
-    std::size_t looked_at = 0;
+    const Gid old_below = minted_before(config_.in_doubt_alert);
+    std::size_t told = 0;
     for (const auto& [gid, t] : core_.transactions()) {
-        const std::uint64_t since = milliseconds_of(gid);
         const auto limit = static_cast<std::uint64_t>(config_.in_doubt_alert.count());
-        if (now < since + limit || ++looked_at > most_looked_at) return;
+        // A clock that was ahead when it was minted says nothing of its age.
+        const std::uint64_t since = std::min(milliseconds_of(gid), now - std::min(now, limit));
+        if ((gid >= old_below && now < milliseconds_of(gid) + limit) || told == most_told) return;
         if (t.dead_letters() > 0 || t.phase == Phase::damaged || !is_in_doubt(t)) continue;
+        ++told;
         alerts_.raise({.kind = "in_doubt",
                        .subject = to_text(gid),
                        .text = "unfinished for " + std::to_string((now - since) / 1'000) +
@@ -81,6 +87,32 @@ void Service::look_for_trouble() {
                                                      {"mode", to_text(t.mode())},
                                                      {"phase", to_text(t.phase)}})});
     }
+}
+
+void Service::note_oldest_in_doubt() {
+    const auto oldest = std::ranges::find_if(
+        core_.transactions(), [this](const auto& each) { return is_in_doubt(each.second); });
+    if (oldest == core_.transactions().end())
+        oldest_in_doubt_.reset();
+    else if (!oldest_in_doubt_ || oldest_in_doubt_->gid != oldest->first)
+        oldest_in_doubt_ = {oldest->first, around_.now()};
+}
+
+/// By the wall clock, or by the one that doesn't jump where that says more.
+recovery::Time Service::age_of_oldest(const Gid& gid) const {
+    const std::uint64_t now = wall_milliseconds();
+    const recovery::Time by_wall(now - std::min(now, milliseconds_of(gid)));
+    if (!oldest_in_doubt_ || oldest_in_doubt_->gid != gid) return by_wall;
+    return std::max(by_wall, around_.now() - oldest_in_doubt_->seen_at);
+}
+
+/// What is below was minted so long ago at least, by the clock that doesn't jump. Called at every
+/// look around.
+Gid Service::minted_before(recovery::Time age) {
+    const recovery::Time now = around_.now();
+    minted_.push_back({now, mint_->next_at_least()});
+    while (minted_.size() > 1 && now - minted_[1].at >= age) minted_.pop_front();
+    return now - minted_.front().at >= age ? minted_.front().below : Gid{};
 }
 
 /// Somebody waits for an end that should have come: not what is planned for a later time.

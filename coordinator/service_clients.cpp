@@ -148,8 +148,18 @@ Inquiry Service::inquire(const Gid& gid) const {
         if (!found.folded->decision) return Verdict::pending;
         return *found.folded->decision == Decision::commit ? Verdict::commit : Verdict::rollback;
     }
-    if (!mint_->has_minted(gid)) return std::nullopt;
-    return gid < presumes_nothing_below_ ? Verdict::pending : Verdict::rollback;
+    if (may_have_been_decided(gid)) return Verdict::pending;
+    return mint_->has_minted(gid) ? Inquiry(Verdict::rollback) : std::nullopt;
+}
+
+/// Presumed abort holds of what this log never knew: not of what a lost one may have known, nor of
+/// what it has forgotten. Who asks about that had acknowledged its end and lost it, and can't hear
+/// another one from us (a participant restored from an old backup).
+bool Service::may_have_been_decided(const Gid& unknown) const {
+    if (node_of(unknown) != config_.node) return false;
+    if (restore_ != 0 && restore_of(unknown) != restore_) return true;
+    if (!mint_->has_minted(unknown)) return false;
+    return unknown < presumes_nothing_below_ || unknown <= log_->forgotten_up_to();
 }
 
 std::size_t Service::retry(const Gid& gid) {
@@ -204,7 +214,8 @@ void Service::settle_unknown(const Gid& gid,
     alerts_.raise({.kind = "resolved_by_hand",
                    .subject = to_text(gid),
                    .text = how + " by " + who + ": " + reason,
-                   .data = {}});
+                   .data = {},
+                   .is_event = true});
     log_->append(std::move(entries),
                  wal::Urgency::forced,
                  [this, gid, then = std::move(then)](wal::Written written) {

@@ -70,14 +70,14 @@ void Service::read_metrics(recovery::Readings& to) const {
     read_lanes(to, lanes_.status());
     Live live;
     std::size_t in_doubt = 0;
-    std::uint64_t oldest = 0;  // of those, in milliseconds since 1970
+    const Gid* oldest = nullptr;
     for (const auto& [gid, t] : core_.transactions()) {
         ++live.by_mode_and_phase[static_cast<std::size_t>(t.mode())]
                                 [static_cast<std::size_t>(t.phase)];
         live.need_attention += t.needs_attention();
         live.dead_letters += t.dead_letters();
         if (!is_in_doubt(t)) continue;
-        if (in_doubt++ == 0) oldest = milliseconds_of(gid);  // gids grow
+        if (in_doubt++ == 0) oldest = &gid;  // gids grow
     }
     read_live(to, live);
     to.gauge(
@@ -85,10 +85,10 @@ void Service::read_metrics(recovery::Readings& to) const {
         "Unfinished transactions whose end somebody waits for; deliveries of eventual ones are "
         "not.",
         static_cast<double>(in_doubt));
-    const std::uint64_t now = wall_milliseconds();
+    const recovery::Time age = oldest == nullptr ? recovery::Time{0} : age_of_oldest(*oldest);
     to.gauge("twophase_transactions_in_doubt_oldest_age_seconds",
              "Age of the oldest of these, 0 where there is none.",
-             in_doubt == 0 ? 0 : static_cast<double>(now - std::min(now, oldest)) / 1'000);
+             static_cast<double>(age.count()) / 1'000);
 }
 
 }  // namespace twophase::coordinator

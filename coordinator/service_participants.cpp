@@ -50,8 +50,8 @@ std::string Service::message_to(const Envelope& envelope,
         return tell_message(envelope, t.live[index].vote.prepare_id);
     if (verb == Verb::compensate) {
         if (t.live[index].closing)
-            for (const Resolved& word : t.folded.resolved)
-                if (word.branch == index)
+            for (const Resolved& word : std::views::reverse(t.folded.resolved))
+                if (word.branch == index && word.how != "retry")
                     return compensate_message(envelope, branch.branch_id, word.how, word.reason);
         const Why& why = t.folded.why;
         if (!why.branch) return compensate_message(envelope, "", why.code, why.message);

@@ -25,6 +25,9 @@ constexpr std::array<std::string_view, 4> kinds{"unknown", "missing", "different
 
 std::string sentence(const Finding& finding) {
     const std::string ours = finding.recorded_state.empty() ? "none" : finding.recorded_state;
+    if (finding.kind == "unknown" && ours == "prepared")
+        return "the coordinator has forgotten this transaction, or never knew it; here its branch "
+               "is prepared, and only a person can end it (recoveryctl resolve)";
     if (finding.kind == "unknown")
         return "the coordinator's log knows no such transaction; here its branch is " + ours;
     if (finding.kind == "missing")
@@ -62,13 +65,6 @@ std::optional<Branch> branch_in(const wal::Cursor& cursor) {
     }
 }
 
-std::string forgotten_up_to(const wal::Reader& reader,
-                            wal::Table coordinators,
-                            const std::string& coordinator) {
-    const auto sender = read<Coordinator>(reader, coordinators, coordinator);
-    return sender ? sender->forgotten_up_to : "";
-}
-
 }  // namespace
 
 BranchPage branches_to_compare(const wal::Reader& reader,
@@ -78,7 +74,10 @@ BranchPage branches_to_compare(const wal::Reader& reader,
                                const Moment& moment) {
     BranchPage page;
     page.after = after;
-    page.forgotten_up_to = forgotten_up_to(reader, table_of("coordinators"), coordinator);
+    if (const auto sender = read<Coordinator>(reader, table_of("coordinators"), coordinator)) {
+        page.forgotten_up_to = sender->forgotten_up_to;
+        page.low_water = sender->low_water;
+    }
     std::string last;  // the gid of the row before
     std::size_t rows = 0;
     wal::Cursor cursor = reader.cursor(table_of("branches"));
@@ -126,6 +125,9 @@ std::optional<Compared> read_comparison(const http::Response& response,
     Fields fields(json->root());
     const std::string answered_by = fields.text("coordinator", {.max_bytes = 64});
     compared.through = fields.optional_text("compared_through", {.max_bytes = 64}).value_or("");
+    const std::string forgotten =
+        fields.optional_text("forgotten_up_to", {.max_bytes = 64}).value_or("");
+    compared.has_forgotten_later_ones = !forgotten.empty() && forgotten >= page.low_water;
     const http::Value* findings = fields.array("findings", 0, most_findings);
     if (fields.error()) return std::nullopt;
     fault = "another coordinator answers there: " + answered_by;

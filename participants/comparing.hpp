@@ -27,6 +27,7 @@ struct BranchPage {
     std::string after;            // exclusive; empty: from the first
     std::string through;          // inclusive; empty: to the last
     std::string forgotten_up_to;  // what is not above it may have been forgotten here
+    std::string low_water;        // what is below it was over when the coordinator last sent one
 };
 
 /// Looks at a bounded number of rows. Branches whose gid can't be a coordinator's are left out.
@@ -43,6 +44,9 @@ std::string comparison_body(const std::string& participant, const BranchPage& pa
 struct Compared {
     std::vector<Finding> findings;
     std::string through;  // where it stopped before the page's end; empty: it compared all of it
+    /// The coordinator has forgotten transactions that were not over when this store last heard of
+    /// it. A store made out of a backup may lack them, and nobody can tell.
+    bool has_forgotten_later_ones = false;
 };
 /// Nothing, and `fault` says why, when it is no answer of this coordinator.
 std::optional<Compared> read_comparison(const http::Response& response,

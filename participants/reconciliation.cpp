@@ -2,6 +2,7 @@
 
 #include "participants/branch_books.hpp"
 #include "participants/comparing.hpp"
+#include "participants/record.hpp"
 #include "participants/second_look.hpp"
 
 #include <spdlog/spdlog.h>
@@ -184,8 +185,16 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
     void ask(const std::string& after) {
         if (is_stopped) return;
         ReconciliationReport::Compared& now = report.compared.back();
-        auto page = std::make_shared<BranchPage>(branches_to_compare(
-            parts.queue.store().snapshot(), table_of, now.coordinator, after, parts.clock()));
+        auto page = std::make_shared<BranchPage>();
+        try {
+            *page = branches_to_compare(
+                parts.queue.store().snapshot(), table_of, now.coordinator, after, parts.clock());
+        } catch (const DamagedRecord& damage) {
+            now.fault =
+                "what is known of this coordinator is damaged: " + std::string(damage.what());
+            spdlog::warn("not reconciled with {}: {}", now.coordinator, now.fault);
+            return compare_next();
+        }
         http::Call call;
         call.method = "POST";
         call.target = "/v1/comparisons";
@@ -208,6 +217,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
             return compare_next();
         }
         now.fault.clear();
+        now.has_forgotten_later_ones |= compared->has_forgotten_later_ones;
         const std::string through = compared->through.empty() ? page.through : compared->through;
         for (const BranchPage::Item& item : page.items)
             if (through.empty() || item.gid <= through) ++now.branches;

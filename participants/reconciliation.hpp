@@ -39,7 +39,8 @@ struct ReconciliationReport {
         std::string coordinator;
         std::size_t branches = 0;
         bool is_whole = false;
-        std::string fault;  // why it isn't
+        std::string fault;                      // why it isn't
+        bool has_forgotten_later_ones = false;  // see Compared
     };
     std::vector<Compared> compared;
     std::vector<Finding> findings;  // the first ones

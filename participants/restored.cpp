@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -153,6 +154,15 @@ void RestoredGate::reconciled(const ReconciliationReport& report) {
         return;
     }
     state.was_reconciled = true;
+    const auto forgetful = std::ranges::find_if(
+        report.compared, [](const auto& with) { return with.has_forgotten_later_ones; });
+    if (forgetful != report.compared.end()) {
+        state.waits_for = "coordinator " + forgetful->coordinator +
+                          " has forgotten transactions that were not over when this backup was " +
+                          "made, so nobody can tell which are lacking here; a person must look " +
+                          "and accept that";
+        return;
+    }
     if (report.found > report.corrected) {
         state.waits_for = "a reconciliation found " + std::to_string(report.found) +
                           " inconsistencies; a person must look and accept them";

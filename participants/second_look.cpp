@@ -70,6 +70,8 @@ bool SecondLook::still_contradicts(const wal::Unit& unit, const Finding& finding
     }
     if (!branch || branch->coordinator != finding.coordinator) return false;
     if (finding.kind == "different") return to_string(branch->state) != finding.expected_state;
+    if (finding.recorded_state == to_string(BranchState::prepared))
+        return branch->state == BranchState::prepared;
     return has_happened(*branch);
 }
 

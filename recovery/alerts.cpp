@@ -75,7 +75,7 @@ void Alerts::raise(const Alert& alert) {
 
 /// How many like it were suppressed since the last one was raised; nothing when this one is too.
 std::optional<std::uint64_t> Alerts::admit(const Alert& alert) {
-    if (options_.again_after.count() == 0) return 0;
+    if (options_.again_after.count() == 0 || alert.is_event) return 0;
     if (past_.size() >= most_remembered) forget_past();
     const auto [found, is_first] = past_.try_emplace({alert.kind, alert.subject});
     Past& past = found->second;

@@ -19,10 +19,11 @@ namespace twophase::recovery {
 class Webhook;
 
 struct Alert {
-    std::string kind;     // of alert_titles.hpp
-    std::string subject;  // what it is about: a gid, an account, ...; empty: the program itself
-    std::string text;     // a sentence for people
-    std::string data;     // a JSON object for programs, as text; empty: none
+    std::string kind;       // of alert_titles.hpp
+    std::string subject;    // what it is about: a gid, an account, ...; empty: the program itself
+    std::string text;       // a sentence for people
+    std::string data;       // a JSON object for programs, as text; empty: none
+    bool is_event = false;  // it happened, and isn't how things are: each one is raised
 };
 
 /// Raises alerts: one mechanism for all of a program's. Each is a line of the log, and, where a
@@ -38,9 +39,10 @@ public:
     Alerts(const Alerts&) = delete;
     Alerts& operator=(const Alerts&) = delete;
 
-    /// Only counts where the same kind and subject was raised less than `again_after` ago; the next
-    /// one raised tells the count as `suppressed`. Where too many wait for the webhook it is only
-    /// logged, and the next one that finds a place tells the count as `dropped`.
+    /// Only counts where the same kind and subject was raised less than `again_after` ago, unless
+    /// it is an event; the next one raised tells the count as `suppressed`. Where too many wait for
+    /// the webhook it is only logged, and the next one that finds a place tells the count as
+    /// `dropped`.
     void raise(const Alert& alert);
 
     /// Sends nothing more and closes its connections; what is raised afterwards is only logged.

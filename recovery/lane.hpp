@@ -70,12 +70,15 @@ public:
           random_(seed) {}
 
     /// Wants `verb` for `key` from now on, as soon as may be, or from `not_before` on. `bytes`:
-    /// about what it adds to a body.
+    /// about what it adds to a body. What was wanted already, and is wanted for a later time, is
+    /// the next try of the same call: its failures count on.
     void want(const Key& key,
               Verb verb,
               std::size_t bytes,
               std::optional<Time> not_before = std::nullopt) {
+        const unsigned failures = not_before ? failures_of(key, verb) : 0;
         Entry& entry = replace(key, verb, bytes);
+        entry.failures = failures;
         if (not_before)
             plan(entry, *not_before);
         else
@@ -244,6 +247,11 @@ private:
         }
     };
     using Times = std::set<Entry*, IsDueBefore>;
+
+    unsigned failures_of(const Key& key, Verb verb) const {
+        const auto found = entries_.find(key);
+        return found != entries_.end() && found->second.verb == verb ? found->second.failures : 0;
+    }
 
     Entry& replace(const Key& key, Verb verb, std::size_t bytes) {
         drop(key);

@@ -72,14 +72,15 @@ StoreIdentity existing_identity(const Reader& reader, Table table, const fs::pat
     return *std::move(identity);
 }
 
-void change_identity(const fs::path& directory, const std::function<void(StoreIdentity&)>& change) {
+void change_identity(const fs::path& directory,
+                     const std::function<void(StoreIdentity&, Batch&, Table)>& change) {
     // Any map will do: LMDB makes it as large as the file needs, and this adds a few pages.
     const std::size_t map_bytes = fs::file_size(directory / "data.mdb") + (std::size_t{1} << 20);
     Environment environment({.directory = directory, .map_bytes = map_bytes});
     const Table table = existing_store_table(environment, directory);
     Batch batch = environment.batch();
     StoreIdentity identity = existing_identity(batch, table, directory);
-    change(identity);
+    change(identity, batch, table);
     write_identity(batch, table, identity);
     batch.commit();
 }
@@ -104,7 +105,8 @@ void write_backup(const Environment& environment, const fs::path& to) {
     if (fs::exists(to)) throw StoreError(EEXIST, "write a backup to " + to.string());
     Draft draft(to);
     environment.copy_to(draft.path());
-    change_identity(draft.path(), [](StoreIdentity& identity) { identity.is_backup = true; });
+    change_identity(draft.path(),
+                    [](StoreIdentity& identity, Batch&, Table) { identity.is_backup = true; });
     draft.publish();
 }
 
@@ -114,13 +116,14 @@ void restore(const fs::path& from, const fs::path& to) {
         throw StoreError(ENOTEMPTY, "restore to " + to.string());
     Draft draft(to);
     fs::copy_file(from / "data.mdb", draft.path() / "data.mdb");
-    change_identity(draft.path(), [&](StoreIdentity& identity) {
+    change_identity(draft.path(), [&](StoreIdentity& identity, Batch& batch, Table table) {
         if (!identity.is_backup)
             throw StoreError::refused(from.string() +
                                       " is not a backup; make one with `recoveryctl backup`");
         identity.is_backup = false;
         identity.was_restored = true;
         identity.epoch = restored_epoch(identity.epoch);
+        write_named_number(batch, table, restored_at_epoch, identity.epoch);
     });
     draft.publish();
 }

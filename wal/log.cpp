@@ -60,6 +60,11 @@ Log::~Log() { store_->stop(); }
 Store& Log::store() { return *store_; }
 const Store& Log::store() const { return *store_; }
 
+std::optional<Gid> Log::forgotten_up_to() const {
+    const std::uint64_t order = store_->number(highest_forgotten);
+    return order == 0 ? std::nullopt : std::optional(last_of_order(order));
+}
+
 std::uint64_t Log::gid_ceiling() const { return store_->number(gid_ceiling_name); }
 
 void Log::append(std::vector<Entry> entries,

@@ -85,6 +85,10 @@ public:
                 std::function<void(Written)> then,
                 std::optional<std::uint64_t> ceiling = std::nullopt);
 
+    /// What is above it and not in the log never was there; what is not may have been forgotten.
+    /// Nothing before the first was forgotten.
+    std::optional<Gid> forgotten_up_to() const;
+
     /// Milliseconds since 1970 below which ids were minted by earlier starts.
     std::uint64_t gid_ceiling() const;
 

@@ -40,6 +40,14 @@ std::uint64_t order_of(const Gid& gid) {
     return read_number<std::uint64_t>(bytes_of(gid).substr(0, sizeof(std::uint64_t)));
 }
 
+Gid last_of_order(std::uint64_t order) {
+    Gid gid{};
+    gid.fill(0xff);
+    for (int i = 7; i >= 0; --i, order >>= 8) gid.at(i) = static_cast<std::uint8_t>(order);
+    gid[8] = 0xbf;  // the variant of RFC 9562
+    return gid;
+}
+
 std::optional<Gid> to_gid(std::string_view bytes) {
     Gid gid{};
     if (bytes.size() != gid.size()) return {};

@@ -22,6 +22,8 @@ std::string to_text(const Gid& gid);
 inline constexpr std::string_view highest_forgotten = "highest forgotten";
 /// The first half of a gid, as a number of the same order.
 std::uint64_t order_of(const Gid& gid);
+/// The greatest UUIDv7 of this order.
+Gid last_of_order(std::uint64_t order);
 
 /// (gid, n): a transaction's records lie together, in order.
 std::string record_key(const Gid& gid, std::uint32_t n);

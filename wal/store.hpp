@@ -173,6 +173,10 @@ private:
 /// two restores of one backup differ.
 constexpr std::uint64_t restored_epochs_ahead = 1'000'000;
 
+/// The store's number of this name is the epoch that its last restore gave it: no other restore of
+/// any backup of it has the same. 0: never restored, or by a build that did not note it.
+inline constexpr std::string_view restored_at_epoch = "restored at epoch";
+
 /// Makes a startable store in `to` (absent or empty) out of the backup `from`: removes the mark,
 /// raises the epoch far above any that the lost store may have reached, and notes that it was
 /// restored. Throws StoreError with what to do.

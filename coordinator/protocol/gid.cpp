@@ -65,8 +65,17 @@ std::uint64_t milliseconds_of(const Gid& gid) {
     return milliseconds;
 }
 
-GidMint::GidMint(std::uint16_t node, std::uint64_t floor, std::function<std::uint64_t()> random)
-    : node_(node), milliseconds_(floor), random_(std::move(random)) {}
+std::uint32_t restore_of(const Gid& gid) {
+    std::uint32_t restore = 0;
+    for (std::size_t i = 10; i < 14; ++i) restore = restore << 8 | gid.at(i);
+    return restore;
+}
+
+GidMint::GidMint(std::uint16_t node,
+                 std::uint64_t floor,
+                 std::function<std::uint64_t()> random,
+                 std::uint32_t restore)
+    : node_(node), restore_(restore), milliseconds_(floor), random_(std::move(random)) {}
 
 std::optional<Gid> GidMint::mint(std::uint64_t wall_milliseconds, std::uint64_t ceiling) {
     if (wall_milliseconds > milliseconds_ && ceiling > milliseconds_ + 1) {
@@ -81,7 +90,9 @@ std::optional<Gid> GidMint::mint(std::uint64_t wall_milliseconds, std::uint64_t 
     Gid gid = lowest(milliseconds_, counter_++);
     const std::uint64_t bits = random_();
     gid[8] = static_cast<std::uint8_t>(0x80 | (bits & 0x3f));
-    for (int i = 9; i < 14; ++i) gid.at(i) = static_cast<std::uint8_t>(bits >> (8 * (i - 8)));
+    gid[9] = static_cast<std::uint8_t>(bits >> 8);
+    for (int i = 0; i < 4; ++i)
+        gid.at(10 + i) = static_cast<std::uint8_t>(restore_ >> (24 - 8 * i));
     gid[14] = static_cast<std::uint8_t>(node_ >> 8);
     gid[15] = static_cast<std::uint8_t>(node_);
     return gid;

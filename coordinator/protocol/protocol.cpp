@@ -113,7 +113,7 @@ Effects Protocol::on(const Submitted& e, Time now) {
     // be told the gid.
     append(t, e.started, e.is_start_awaited || !is_presumed(t.mode()), effects);
     if (is_presumed(t.mode())) ask(t, effects);
-    if (e.vote_timeout > Time{0}) deadlines_.push({now + e.vote_timeout, e.started.gid});
+    if (e.vote_timeout > Time{0}) add_deadline({now + e.vote_timeout, e.started.gid});
     return effects;
 }
 
@@ -172,13 +172,17 @@ void Protocol::voted(Transaction& t, const Voted& e, Effects& effects) {
 
 Effects Protocol::on(const Ticked&, Time now) {
     Effects effects;
-    while (!deadlines_.empty() && deadlines_.top().at <= now) {
-        const Gid gid = deadlines_.top().gid;
-        deadlines_.pop();
+    while (!deadlines_.empty() && deadlines_.front().at <= now) {
+        const Gid gid = deadlines_.front().gid;
+        std::ranges::pop_heap(deadlines_, std::greater<>());
+        deadlines_.pop_back();
         Transaction* t = find_mutable(gid);
         if (t == nullptr || t->phase != Phase::preparing) continue;
-        const auto silent = std::ranges::find_if(
-            t->live, [](const LiveBranch& b) { return b.vote.vote == Vote::none; });
+        // One that was asked, if any: the others wait for it.
+        const auto is_silent = [](const LiveBranch& b) { return b.vote.vote == Vote::none; };
+        auto silent = std::ranges::find_if(
+            t->live, [&](const LiveBranch& b) { return b.is_asked && is_silent(b); });
+        if (silent == t->live.end()) silent = std::ranges::find_if(t->live, is_silent);
         assert(silent != t->live.end());
         const auto branch = static_cast<BranchIndex>(silent - t->live.begin());
         decide(*t,
@@ -197,6 +201,8 @@ Effects Protocol::on(const Ticked&, Time now) {
 void Protocol::decide(Transaction& t, Decision decision, Why why, Effects& effects) {
     assert(!t.decision);
     t.decision = decision;
+    // What a restored log does not know may have been decided otherwise by the lost one.
+    const bool may_presume = is_presumed(t.mode()) && t.phase != Phase::held;
     t.phase = Phase::deciding;
     std::vector<BranchVote> votes;
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
@@ -209,7 +215,7 @@ void Protocol::decide(Transaction& t, Decision decision, Why why, Effects& effec
     }
     append(t, Decided{t.started().gid, decision, std::move(why), std::move(votes)}, true, effects);
     // Rollback is presumed, so telling it early promises nothing that a crash could break.
-    if (decision == Decision::rollback && is_presumed(t.mode())) deliver(t, effects);
+    if (decision == Decision::rollback && may_presume) deliver(t, effects);
 }
 
 Effects Protocol::on(const Logged& e, Time) {
@@ -227,7 +233,10 @@ Effects Protocol::on(const Logged& e, Time) {
     } else if (std::holds_alternative<Decided>(e.record)) {
         t->phase = Phase::delivering;
         effects.push_back(Tell{gid, Milestone::decided});
-        if (t->decision == Decision::commit || !is_presumed(t->mode())) deliver(*t, effects);
+        if (t->decision == Decision::commit || !is_presumed(t->mode()))
+            deliver(*t, effects);
+        else
+            deliver_next(*t, effects);  // all of it, where nothing was presumed
         finish_if_delivered(*t, effects);
     } else if (const auto* by_hand = std::get_if<Resolved>(&e.record)) {
         effects.push_back(Tell{gid, Milestone::resolved});

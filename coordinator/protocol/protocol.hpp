@@ -12,7 +12,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <queue>
 #include <set>
 #include <string>
 #include <string_view>
@@ -158,6 +157,8 @@ public:
     std::optional<Gid> low_water(std::string_view participant) const;
     /// When the next Ticked is due.
     std::optional<Time> next_deadline() const;
+    /// How many are kept; of what is over no more than of what is live, but for a thousand.
+    std::size_t deadlines() const { return deadlines_.size(); }
     ResolveRefusal may_resolve(const ResolveAsked& asked) const;
 
     using Transactions = std::map<Gid, Transaction>;
@@ -200,6 +201,8 @@ private:
         friend bool operator>(const Deadline& a, const Deadline& b) { return a.at > b.at; }
     };
 
+    void add_deadline(Deadline deadline);
+
     struct ByBusinessKey {
         using is_transparent = void;
         using Parts = std::tuple<std::string_view, std::string_view, std::uint32_t>;
@@ -214,7 +217,7 @@ private:
     std::map<SharedText, std::set<Gid>, std::less<>> unfinished_by_participant_;
     std::set<Gid> damaged_;
     std::size_t live_bytes_ = 0;
-    std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+    std::vector<Deadline> deadlines_;  // a heap, the first in front; of what is over too
 };
 
 }  // namespace twophase::coordinator

@@ -84,7 +84,7 @@ void Protocol::resume(Transaction& t, Time now, Effects& effects) {
         // Executing is repeatable: it goes on where it was.
         ask(t, effects);
         if (const auto timeout = t.started().timeout_milliseconds)
-            deadlines_.push({now + Time(*timeout), t.started().gid});
+            add_deadline({now + Time(*timeout), t.started().gid});
     }
 }
 
@@ -148,7 +148,21 @@ std::optional<Gid> Protocol::low_water(std::string_view participant) const {
 
 std::optional<Time> Protocol::next_deadline() const {
     if (deadlines_.empty()) return std::nullopt;
-    return deadlines_.top().at;
+    return deadlines_.front().at;
+}
+
+/// Most are over long before: they go when they are more than what is live.
+void Protocol::add_deadline(Deadline deadline) {
+    constexpr std::size_t few = 1'024;
+    if (deadlines_.size() >= few + 2 * transactions_.size()) {
+        std::erase_if(deadlines_, [this](const Deadline& each) {
+            const Transaction* t = find(each.gid);
+            return t == nullptr || t->phase != Phase::preparing;
+        });
+        std::ranges::make_heap(deadlines_, std::greater<>());
+    }
+    deadlines_.push_back(deadline);
+    std::ranges::push_heap(deadlines_, std::greater<>());
 }
 
 Transaction& Protocol::start(const Started& started) {

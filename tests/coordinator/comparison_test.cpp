@@ -67,8 +67,12 @@ TEST(ComparisonTest, WhatHappenedWithoutTheLogIsUnknownUnlessForgotten) {
     EXPECT_EQ(one("executed", {.kind = Kind::never}), Texts{"unknown 1/1 executed "});
     for (const char* state : {"prepared", "rolled_back", "compensated"})
         EXPECT_EQ(one(state, {.kind = Kind::never}), Texts{}) << state;
-    for (const char* state : {"prepared", "committed", "executed"})
+    for (const char* state : {"committed", "executed", "rolled_back", "compensated"})
         EXPECT_EQ(one(state, {.kind = Kind::forgotten}), Texts{}) << state;
+}
+
+TEST(ComparisonTest, WhatIsPreparedIsForgottenByNobody) {
+    EXPECT_EQ(one("prepared", {.kind = Kind::forgotten}), Texts{"unknown 1/1 prepared "});
 }
 
 TEST(ComparisonTest, WhatTheLogHasAndTheParticipantDoesNotIsMissing) {

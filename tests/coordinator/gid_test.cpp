@@ -23,6 +23,18 @@ TEST(GidTest, TextGoesThereAndBack) {
     EXPECT_EQ(milliseconds_of(gid), 1'700'000'000'123U);
 }
 
+TEST(GidTest, TellsTheRestoreSinceWhichItWasMinted) {
+    const auto random = [] { return UINT64_MAX; };
+    const std::uint32_t restore = 0x89abcdef;
+    for (const std::uint32_t each : {std::uint32_t{0}, restore}) {
+        GidMint mint(7, 5'000, random, each);
+        const Gid gid = *mint.mint(5'000, UINT64_MAX);
+        EXPECT_EQ(restore_of(gid), each);
+        EXPECT_EQ(node_of(gid), 7);
+        EXPECT_EQ(parse_gid(to_text(gid)), gid);
+    }
+}
+
 TEST(GidTest, OnlyCanonicalTextIsAGid) {
     const std::string good = "018bcfe5-687b-7000-8123-456789abcdef";
     EXPECT_TRUE(parse_gid(good).has_value());

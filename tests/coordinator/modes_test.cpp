@@ -48,6 +48,15 @@ TEST(SagaTest, StepsRunInOrderAndTheCommitLeavesNothingToSend) {
     EXPECT_TRUE(trace.core().transactions().empty());
 }
 
+TEST(SagaTest, TheDeadlineIsOfAStepThatWasAsked) {
+    Trace trace(Mode::saga, {step("ship", {"pay"}), step("pay")}, Time{1'000});
+    trace.submit("t1").sync().text();
+    trace.pass(Time{1'000});
+    EXPECT_EQ(t1(trace).folded.decision, std::nullopt);
+    trace.sync();
+    EXPECT_EQ(t1(trace).folded.why.branch, BranchIndex{1}) << trace.text();
+}
+
 TEST(SagaTest, IndependentStepsRunSideBySide) {
     Trace trace(Mode::saga, {step("a"), step("b"), step("c", {"a", "b"})});
     trace.submit("t1").text();

@@ -139,6 +139,74 @@ TEST_F(ServiceMetricsTest, ADeadLetterIsCountedAndWaitsForAPerson) {
     EXPECT_EQ(scraped.sum("twophase_transactions_total"), 0) << "it has not ended";
 }
 
+// What a person did is told each time, and what came of it.
+TEST_F(ServiceMetricsTest, ADeliveryThatDiesAgainIsToldAgain) {
+    answer();
+    Json undone;
+    const Participant no_coupons = [&](const std::string& verb, const Json& message) {
+        if (verb == "compensate") undone = message;
+        const bool fails = verb == "execute" && message["participant"] == "coupon";
+        return fails ? Said{500, Json::object()} : agrees(verb, message);
+    };
+    const Gid gid = submit("1", Mode::eventual, 0).gid;
+    finish(no_coupons);
+    const auto say = [&](const char* how, const char* reason) {
+        const Service::Resolving resolving = service_->resolve({gid, 1, how, "ann", reason});
+        EXPECT_EQ(resolving.result, Service::ResolveResult::accepted) << how;
+        finish(no_coupons);
+    };
+    say("retry", "the shop is repaired");
+    const Scraped dead_again = scrape();
+    EXPECT_EQ(dead_again["twophase_dead_letters_waiting"], 1);
+    EXPECT_EQ(dead_again[R"(twophase_alerts_total{kind="dead_letter"})"], 2);
+    say("discarded", "the customer has his money back");
+    EXPECT_EQ(scrape()[R"(twophase_alerts_total{kind="resolved_by_hand"})"], 2);
+    EXPECT_EQ(undone.at("reason").at("code"), "discarded");
+    EXPECT_EQ(undone.at("reason").at("message"), "the customer has his money back");
+}
+
+class InDoubtAlertTest : public ServiceMetricsTest {
+protected:
+    InDoubtAlertTest() {
+        config_.in_doubt_alert = 30'000ms;
+        restart();
+    }
+    void restart() {
+        crash();
+        start();
+        answer();
+    }
+    double alerts() const { return scrape()[R"(twophase_alerts_total{kind="in_doubt"})"]; }
+    void leave_in_doubt(const std::string& id) {
+        submit(id);
+        run();
+        const Participant silent = [](const auto&, const Json&) { return Said{0, {}}; };
+        for (int i = 0; i < 5; ++i) {
+            answer(silent);
+            pass(10'000ms);
+        }
+    }
+};
+
+// Ids may be far ahead of the clock: after many starts, or one second in which it was wrong.
+TEST_F(InDoubtAlertTest, IdsThatAreAheadOfTheClockAreOldInTimeToo) {
+    for (int i = 0; i < 20; ++i) restart();
+    leave_in_doubt("1");
+    EXPECT_EQ(alerts(), 1);
+    EXPECT_GE(scrape()["twophase_transactions_in_doubt_oldest_age_seconds"], 30);
+}
+
+TEST_F(InDoubtAlertTest, ManyThatNobodyWaitsForHideNoneThatIsStuck) {
+    const Participant no_coupons = [&](const std::string& verb, const Json& message) {
+        return message["participant"] == "coupon" ? Said{500, Json::object()}
+                                                  : agrees(verb, message);
+    };
+    for (int i = 0; i < 1'500; ++i) submit(std::to_string(i), Mode::eventual, 1'000);
+    finish(no_coupons);
+    leave_in_doubt("stuck");
+    EXPECT_EQ(alerts(), 1);
+}
+
 TEST_F(ServiceMetricsTest, FailedTriesOfADeliveryAreCounted) {
     answer();
     int left = 2;

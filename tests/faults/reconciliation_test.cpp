@@ -6,7 +6,9 @@
 #include "tests/faults/books.hpp"
 #include "tests/faults/fleet.hpp"
 #include "tests/faults/load.hpp"
+#include "wal/environment.hpp"
 #include "wal/store.hpp"
+#include "wal/store_table.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,6 +16,7 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <set>
 
 namespace twophase::faults {
 namespace {
@@ -141,6 +144,24 @@ TEST_F(ReconciliationTest, BranchesThatAreMissingDoubledUnknownAndDifferentAreFo
     EXPECT_EQ(reconcile(fleet_.coupon).at("found"), 0);
 }
 
+TEST_F(ReconciliationTest, ADamagedRowOfACoordinatorHoldsUpItsComparisonAlone) {
+    exchange(5);
+    fleet_.credit.terminate();
+    change_credit([](wal::Store& store, wal::Unit& unit) {
+        std::string row(unit.get(store.table("coordinators"), "main").value());
+        row.back() ^= 1;
+        unit.put(store.table("coordinators"), "main", row);
+    });
+    fleet_.credit.start();
+    ASSERT_TRUE(fleet_.credit.wait_ready());
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_FALSE(report.at("complete")) << report;
+    EXPECT_NE(report.at("compared").at(0).at("error").get<std::string>().find("damaged"),
+              std::string::npos)
+        << report;
+    EXPECT_EQ(ask(fleet_.credit, "GET", "/readyz").status, 200U);
+}
+
 TEST_F(ReconciliationTest, WithoutACoordinatorItSaysThatItIsNotComplete) {
     fleet_.coordinator.kill();
     const Json report = reconcile(fleet_.credit);
@@ -179,8 +200,80 @@ protected:
                           [&] { return readiness().value("status", Json()) == Json("ready"); });
     }
 
+    /// As if the coordinator had been running for so long.
+    void age_coordinator(std::uint64_t seconds) {
+        fleet_.coordinator.terminate();
+        {
+            wal::Environment environment(
+                {.directory = fleet_.coordinator.data(), .map_bytes = std::size_t{1} << 30});
+            const auto table = environment.find_table(wal::store_table_name);
+            ASSERT_TRUE(table);
+            wal::Batch batch = environment.batch();
+            const auto name = wal::running_seconds_name;
+            wal::write_named_number(
+                batch, *table, name, wal::read_named_number(batch, *table, name) + seconds);
+            batch.commit();
+        }
+        fleet_.coordinator.start();
+        ASSERT_TRUE(fleet_.coordinator.wait_ready());
+    }
+    std::set<std::string> in_doubt() {
+        std::set<std::string> gids;
+        const Json answer = ask_json(fleet_.credit, "GET", "/v1/branches/in-doubt");
+        for (const Json& item : answer.at("items")) gids.insert(item.at("gid"));
+        return gids;
+    }
+    std::string decision_of(const std::string& gid) {
+        return ask_json(fleet_.coordinator, "GET", "/v1/transactions/" + gid + "/decision")
+            .value("decision", "");
+    }
+
     std::string backup_;
 };
+
+// Its backup holds branches that the coordinator has decided and forgotten since.
+TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStaysClosed) {
+    Load load(fleet_.coordinator, {.clients = 16});
+    load.start();
+    // A moment at which a branch is prepared, before the backup and after it.
+    std::string gid;
+    ASSERT_TRUE(eventually(60s, [&] {
+        const std::set<std::string> before = in_doubt();
+        if (!backup_.empty()) std::filesystem::remove_all(backup_);
+        back_up();
+        for (const std::string& each : in_doubt())
+            if (before.contains(each)) gid = each;
+        return !gid.empty();
+    }));
+    EXPECT_TRUE(load.finish(30s));
+    expect_quiet(fleet_, 30s);
+    age_coordinator(8 * 24 * 3'600);
+    ASSERT_TRUE(eventually(60s, [&] { return decision_of(gid) == "pending"; }));
+    restore();
+    EXPECT_EQ(readiness().at("code"), "restored");
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_TRUE(report.at("complete")) << report;
+    EXPECT_TRUE(report.at("compared").at(0).value("has_forgotten_later_ones", false)) << report;
+    const Json said = readiness();
+    EXPECT_EQ(said.at("code"), "restored");
+    EXPECT_NE(said.at("detail").get<std::string>().find("has forgotten"), std::string::npos)
+        << said;
+    EXPECT_EQ(ask(fleet_.credit,
+                  "POST",
+                  "/v1/reconciliation/accept",
+                  {{"reason", "compared with the bank's list"}})
+                  .status,
+              200U);
+    EXPECT_EQ(readiness().at("status"), "ready");
+    EXPECT_TRUE(in_doubt().contains(gid)) << "only a person knows how it ended";
+    EXPECT_EQ(ask(fleet_.coordinator,
+                  "POST",
+                  "/v1/transactions/" + gid + "/resolve",
+                  {{"how", "commit"}, {"reason", "the coupon is there"}})
+                  .status,
+              200U);
+    EXPECT_TRUE(eventually(30s, [&] { return !in_doubt().contains(gid); }));
+}
 
 TEST_F(RestoredTest, AStoreThatLacksNothingOpensByItselfAndStaysOpen) {
     exchange(20);

@@ -124,6 +124,23 @@ TEST_F(AnswerTest, IsReadAsFindings) {
     EXPECT_EQ(compared->through, "");
 }
 
+TEST_F(AnswerTest, TellsThatWhatCameLaterMayBeForgotten) {
+    const auto has_forgotten = [&](const char* forgotten, const std::string& low_water) {
+        http::Json json = answer();
+        if (forgotten != nullptr) json["forgotten_up_to"] = forgotten;
+        const BranchPage page{.low_water = low_water};
+        return read_comparison({.status = 200, .body = json.dump()}, "main", page, fault)
+            .value()
+            .has_forgotten_later_ones;
+    };
+    EXPECT_FALSE(has_forgotten(nullptr, gid(5)));
+    EXPECT_FALSE(has_forgotten(nullptr, ""));
+    EXPECT_FALSE(has_forgotten(gid(4).c_str(), gid(5)));
+    EXPECT_TRUE(has_forgotten(gid(5).c_str(), gid(5))) << "it was not over";
+    EXPECT_TRUE(has_forgotten(gid(6).c_str(), gid(5)));
+    EXPECT_TRUE(has_forgotten(gid(1).c_str(), "")) << "nothing is known of it";
+}
+
 TEST_F(AnswerTest, OfAnotherShapeIsNone) {
     const auto without = [](const std::string& path, const http::Json& value) {
         http::Json json = answer();

@@ -131,6 +131,16 @@ TEST_F(AlertsTest, TheSameIsNotRaisedAgainBeforeItsTime) {
     EXPECT_FALSE(event().at("data").contains("suppressed")) << "told once";
 }
 
+TEST_F(AlertsTest, WhatHappenedIsToldEachTime) {
+    for (int i = 0; i < 3; ++i) {
+        alerts.raise(
+            {.kind = "dead_letter", .subject = "a", .text = "", .data = "", .is_event = true});
+        ASSERT_EQ(around.calls.size(), 1U);
+        around.answer(200);
+    }
+    EXPECT_EQ(alerts.raised("dead_letter"), 3U);
+}
+
 TEST_F(AlertsTest, ForgetsWhatWasRaisedLongAgoRatherThanGrow) {
     raise("first");
     for (int n = 0; n < 20'000; ++n) {

@@ -182,6 +182,24 @@ TEST(LaneTest, OnePoisonedItemNeverOpensTheBreaker) {
     EXPECT_FALSE(lane.is_open());
 }
 
+// An eventual delivery's next try is wanted anew, for its time.
+TEST(LaneTest, APoisonedItemThatIsPlannedAgainNeverOpensTheBreakerEither) {
+    TestLane lane = lane_with(4, 1);
+    lane.want("poison", Verb::commit, 1);
+    Time now(0);
+    for (unsigned tries = 1; tries <= 20; ++tries) {
+        const auto requests = lane.take(now);
+        ASSERT_EQ(requests.size(), 1U);
+        EXPECT_EQ(requests[0].calls[0].attempts, tries);
+        fail(lane, requests[0], now);
+        lane.want("poison", Verb::commit, 1, now + Time(20));
+        now += Time(20);
+    }
+    EXPECT_FALSE(lane.is_open());
+    lane.want("poison", Verb::prepare, 1, now);
+    EXPECT_EQ(lane.take(now).at(0).calls[0].attempts, 1U) << "another question";
+}
+
 TEST(LaneTest, SeveralPoisonedItemsDoNotOpenTheBreakerEither) {
     TestLane lane = lane_with(4, 1);
     lane.want("p", Verb::commit, 1);
