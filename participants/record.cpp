@@ -3,6 +3,7 @@
 #include "wal/bytes.hpp"
 #include "wal/sealed.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -90,7 +91,7 @@ std::string in_hex(std::string_view bytes) {
 
 std::uint64_t next_number(wal::Unit& unit, wal::Table numbers, std::string_view name) {
     Series series = read<Series>(unit, numbers, name).value_or(Series{});
-    ++series.last;
+    series.last = std::max(series.last, unit.numbers_above()) + 1;
     write(unit, numbers, name, series);
     return series.last;
 }

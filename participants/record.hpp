@@ -106,7 +106,8 @@ std::string end_of(std::string_view prefix);
 /// Lower-case hex.
 std::string in_hex(std::string_view bytes);
 
-/// The next number of the series `name`: 1, 2, ..., kept in `numbers`.
+/// The next number of the series `name`: 1, 2, ..., kept in `numbers`. Never one that this store
+/// gave before, nor one that was lost: after a restore it goes on far above.
 std::uint64_t next_number(wal::Unit& unit, wal::Table numbers, std::string_view name);
 
 }  // namespace twophase::participants

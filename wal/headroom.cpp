@@ -12,11 +12,14 @@ constexpr std::size_t most_reserved_bytes = std::size_t{16} << 20;
 constexpr std::size_t most_disk_bytes = std::size_t{1} << 30;
 constexpr std::size_t page_bytes = 4096;
 
-// Small enough that the fifth of the map that belongs to decisions isn't used up unseen.
-std::size_t much_growth(std::size_t map_bytes) { return map_bytes / 128; }
-
 std::size_t reserve_for(std::size_t map_bytes) {
     return std::min(most_reserved_bytes, map_bytes / 8 / page_bytes * page_bytes);
+}
+
+// Small enough that neither the fifth of the map that belongs to decisions nor half of what is kept
+// ahead is used up unseen.
+std::size_t much_growth(std::size_t map_bytes) {
+    return std::min(map_bytes / 128, reserve_for(map_bytes) / 8);
 }
 
 }  // namespace

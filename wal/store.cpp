@@ -78,6 +78,7 @@ struct Store::State {
     std::map<std::string, Table, std::less<>> tables;
     StoreIdentity identity;
     std::uint64_t epoch = 0;
+    std::uint64_t numbers_above = 0;
     std::optional<RunningClock> clock;
     std::optional<HeadroomGauge> headroom;
     std::optional<Writer> writer;  // last: it uses the others
@@ -115,6 +116,7 @@ void Store::State::open() {
         tables.emplace(name, environment.open_table(batch, name));
     }
     clock.emplace(read_named_number(batch, store_table, running_seconds_name), options.now);
+    numbers_above = read_named_number(batch, store_table, restored_at_epoch);
     StoreIdentity raised = identity;
     epoch = ++raised.epoch;
     write_identity(batch, store_table, raised);
@@ -129,6 +131,7 @@ Writer::Parts Store::State::parts(Post post) {
             .clock = *clock,
             .headroom = *headroom,
             .post = std::move(post),
+            .numbers_above = numbers_above,
             .lazy_delay = options.lazy_delay,
             .now = options.now,
             .is_stepped = options.is_stepped,

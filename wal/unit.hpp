@@ -3,6 +3,7 @@
 
 #include "wal/environment.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -16,9 +17,15 @@ namespace twophase::wal {
 /// unit destroyed without it leaves no trace, so that a request may fail at any line.
 class Unit {
 public:
-    explicit Unit(Batch& batch) : batch_(batch) {}
+    explicit Unit(Batch& batch, std::uint64_t numbers_above = 0)
+        : batch_(batch), numbers_above_(numbers_above) {}
     Unit(const Unit&) = delete;
     Unit& operator=(const Unit&) = delete;
+
+    /// Numbers that may never be given twice are above this one: the store may have been made out
+    /// of a backup, and the lost one have given more. 0 unless it was; else the restore's epoch,
+    /// which is above any number that was counted up one by one.
+    std::uint64_t numbers_above() const { return numbers_above_; }
 
     /// A copy: the value stays valid over later writes.
     std::optional<std::string> get(Table table, std::string_view key) const;
@@ -57,6 +64,7 @@ private:
     const std::optional<std::string>* own(Table table, std::string_view key) const;
 
     Batch& batch_;
+    std::uint64_t numbers_above_;
     Writes writes_;
 };
 

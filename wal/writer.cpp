@@ -175,7 +175,7 @@ bool Writer::commit(const std::vector<Job>& jobs, Fates& fates) {
 void Writer::perform(Batch& batch, const std::vector<Job>& jobs, Fates& fates) {
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (fates[i] != Written::durable || !jobs[i].work) continue;
-        Unit unit(batch);
+        Unit unit(batch, parts_.numbers_above);
         try {
             jobs[i].work(unit);
         } catch (const BuildsOnRefused&) {

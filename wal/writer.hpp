@@ -30,6 +30,7 @@ public:
         RunningClock& clock;
         HeadroomGauge& headroom;
         Post post;
+        std::uint64_t numbers_above = 0;  // see Unit
         std::chrono::milliseconds lazy_delay;
         std::function<std::chrono::steady_clock::time_point()> now;
         bool is_stepped = false;

@@ -2,6 +2,7 @@
 
 #include "participants/record.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -179,7 +180,7 @@ void Stock::save_changed(wal::Unit& unit,
                          std::string_view template_id,
                          Template& a_template,
                          const Moment& moment) const {
-    ++a_template.version;
+    a_template.version = std::max(a_template.version, unit.numbers_above()) + 1;
     a_template.updated_at = moment.microseconds;
     save(unit, template_id, a_template);
 }

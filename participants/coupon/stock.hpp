@@ -26,7 +26,7 @@ struct Template {
     std::int64_t valid_until = 0;     // exclusive; 0: for ever
     std::int64_t reserved = 0;
     std::int64_t issued = 0;
-    std::uint64_t version = 1;    // raised by every change of reserved or issued
+    std::uint64_t version = 1;    // raised by every change of reserved or issued; see Unit
     std::int64_t created_at = 0;  // microseconds since 1970
     std::int64_t updated_at = 0;
 

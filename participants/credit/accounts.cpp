@@ -2,6 +2,7 @@
 
 #include "participants/record.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace twophase::participants::credit {
@@ -75,7 +76,7 @@ void Accounts::save_changed(wal::Unit& unit,
                             const AccountName& name,
                             Account& account,
                             const Moment& moment) const {
-    ++account.version;
+    account.version = std::max(account.version, unit.numbers_above()) + 1;
     account.updated_at = moment.microseconds;
     save(unit, name, account);
 }

@@ -30,7 +30,7 @@ struct Account {
     std::int64_t balance = 0;     // the sum of the entries
     std::int64_t frozen = 0;      // the sum of the holds for deductions
     std::int64_t incoming = 0;    // the sum of the holds for additions: room kept free
-    std::uint64_t version = 1;    // raised by every change of balance or frozen
+    std::uint64_t version = 1;    // raised by every change of balance or frozen; see Unit
     std::int64_t created_at = 0;  // microseconds since 1970
     std::int64_t updated_at = 0;
     std::uint64_t last_entry = 0;  // in the ledger; 0: none there

@@ -309,6 +309,24 @@ TEST(LockTest, ALockThatWasNotDurableIsGoneAndWasNotTold) {
     EXPECT_GT(bench.lock(), before) << "tokens grow over restarts";
 }
 
+// Whoever keeps the highest token seen must not refuse the next holder, nor take a late writer of
+// the lost store for one of this one.
+TEST(LockTest, NeitherTokensNorVersionsOfALostStoreAreGivenAgain) {
+    LockBench bench;
+    bench.back_up();
+    const std::uint64_t lost = bench.lock();
+    bench.unlock(lost);
+    bench.put(50);
+    const auto version = [&] {
+        return bench.call("GET", account_path).body.at("version").get<std::uint64_t>();
+    };
+    const std::uint64_t lost_version = version();
+    bench.restore();
+    EXPECT_EQ(bench.put(70).status, 200U);
+    EXPECT_GT(version(), lost_version);
+    EXPECT_GT(bench.lock(), lost);
+}
+
 TEST(LockTest, AReleaseThatWasNotDurableLeavesItLocked) {
     LockBench bench;
     const std::uint64_t token = bench.lock();

@@ -150,6 +150,15 @@ void RouterBench::crash() {
     kind_.reset();
 }
 
+void RouterBench::back_up() { running_->store.backup(directory_.path() / "backup"); }
+
+void RouterBench::restore() {
+    crash();
+    std::filesystem::remove_all(directory_.path() / "store");
+    wal::restore(directory_.path() / "backup", directory_.path() / "store");
+    start();
+}
+
 Moment RouterBench::moment() const {
     return {.microseconds = machine_.wall_microseconds(),
             .running_seconds = static_cast<std::uint64_t>(machine_.now().count() / 1'000)};

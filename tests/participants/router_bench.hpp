@@ -63,6 +63,9 @@ public:
     /// Ends everything; what was not committed is lost. start() goes on from the store.
     void crash();
     void start();
+    /// A consistent copy of the store, and a start out of it.
+    void back_up();
+    void restore();
 
     /// Hands a request to the router. A null body is none.
     Pending ask(const std::string& method,

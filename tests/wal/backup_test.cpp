@@ -66,6 +66,29 @@ TEST_F(BackupTest, RestoringRaisesTheEpochAndLeavesANote) {
     EXPECT_TRUE(inspect(copy).is_backup) << "the backup can be restored again";
 }
 
+TEST_F(BackupTest, NumbersOfARestoredStoreAreAboveAllThatTheLostOneGave) {
+    const auto numbers_above = [&](Log& log) {
+        std::optional<std::uint64_t> seen;
+        std::uint64_t given = 0;
+        log.store().submit({.work = [&](Unit& unit) { given = unit.numbers_above(); },
+                            .then = [&](Written) { seen = given; }});
+        loop.run_until([&] { return seen.has_value(); });
+        return *seen;
+    };
+    make_backup();
+    {
+        Log never(options, loop.post());
+        EXPECT_EQ(numbers_above(never), 0U);
+    }
+    restore(copy, again);
+    const std::uint64_t restored = inspect(again).epoch;
+    options.store.directory = again;
+    for (int start = 0; start < 2; ++start) {
+        Log log(options, loop.post());
+        EXPECT_EQ(numbers_above(log), restored) << "of the restore, whatever start it is";
+    }
+}
+
 TEST_F(BackupTest, EachRestoreOfABackupHasAnEpochOfItsOwn) {
     make_backup();
     restore(copy, directory / "first");

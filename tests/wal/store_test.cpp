@@ -1,5 +1,6 @@
 // Opening: who may, what is refused, and what each start leaves behind.
 #include "tests/wal/support.hpp"
+#include "wal/headroom.hpp"
 #include "wal/store_table.hpp"
 
 #include <gtest/gtest.h>
@@ -208,6 +209,21 @@ TEST_F(StoreTest, RunningSecondsGoOnAcrossStarts) {
     const Store store(options, loop.post());
     EXPECT_GE(store.running_seconds(), 123'456U);
     EXPECT_LT(store.running_seconds(), 123'456U + 3600);
+}
+
+TEST_F(StoreTest, KeepsItsFileAheadHoweverFastItGrows) {
+    Environment environment({.directory = options.directory, .map_bytes = std::size_t{1} << 30});
+    HeadroomGauge gauge(environment, options.directory, [] {
+        return std::chrono::steady_clock::time_point();  // all in one moment
+    });
+    const std::string megabyte(1 << 20, 'x');
+    for (int i = 0; i < 64; ++i) {
+        Batch batch = environment.batch();
+        batch.put(environment.open_table(batch, "big"), std::to_string(i), megabyte);
+        batch.commit();
+        gauge.measure_if_due();
+        ASSERT_GE(environment.file_bytes(), environment.extent_bytes() + 4 * megabyte.size()) << i;
+    }
 }
 
 TEST_F(StoreTest, KeepsItsFileAheadOfWhatItUses) {
