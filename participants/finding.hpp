@@ -1,6 +1,7 @@
 // Something that a reconciliation found not to be as it must be.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -23,7 +24,8 @@ struct Finding {
     std::string branch_id;
     std::string recorded_state;
     std::string expected_state;
-    std::string text;  // a sentence for people
+    std::string text;      // a sentence for people
+    std::size_t rows = 0;  // that stand behind `calculated`
     bool is_corrected = false;
 
     /// Wraps around: damaged amounts may be anything.

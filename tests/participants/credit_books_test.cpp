@@ -100,6 +100,25 @@ TEST_F(CreditBooksTest, ABalanceWrongBy100IsToldAndLeftAlone) {
     EXPECT_EQ(bench.branches.audit().verify(bench.store.batch()), std::nullopt);
 }
 
+// To add up its entries again would hold up every other request meanwhile.
+TEST_F(CreditBooksTest, ABalanceOfVeryManyEntriesIsToldAndLeftAlone) {
+    const credit::AccountName ann{"ann", "points"};
+    bench.store.in_unit([&](wal::Unit& unit) {
+        Account account = bench.account();
+        for (int i = 0; i < 10'000; ++i) {
+            credit::Entry entry;
+            entry.amount = 1;
+            bench.resource.accounts().post(unit, ann, account, entry, bench.moment);
+        }
+        return 0;
+    });
+    plant([](Account& account) { account.balance += 5; });
+    const auto findings = reconcile();
+    ASSERT_EQ(short_texts(findings), Texts{"balance ann/points 10205 10200"});
+    EXPECT_FALSE(findings[0].is_corrected);
+    EXPECT_EQ(bench.account().balance, 10'205);
+}
+
 TEST_F(CreditBooksTest, ABalanceIsNeverSetBelowWhatIsFrozen) {
     bench.send(Verb::prepare, gid(1), 190);
     bench.store.in_unit([&](wal::Unit& unit) {
