@@ -66,8 +66,6 @@ public:
     void listen() {
         server_.start();
         spdlog::info("listening on http://{}:{}", config_.address, server_.port());
-        if (!config_.address_file.empty())
-            http::write_address_file(config_.address_file, config_.address, server_.port());
     }
 
     int run() {
@@ -85,12 +83,23 @@ private:
     void open() {
         try {
             service_.open();
-            boost::asio::post(io_, [this] { service_.start(); });
+            boost::asio::post(io_, [this] {
+                service_.start();
+                tell_address();
+            });
         } catch (const wal::StoreError& e) {
             fail(e.code() == EBUSY ? exit_usage : exit_store, e.what());
         } catch (const std::exception& e) {
             fail(exit_store, e.what());
         }
+    }
+
+    /// Only now: a second start on this log must not lead everybody to itself.
+    void tell_address() try {
+        if (!config_.address_file.empty())
+            http::write_address_file(config_.address_file, config_.address, server_.port());
+    } catch (const std::exception& e) {
+        fail(exit_usage, e.what());
     }
 
     void fail(int code, const std::string& why) {

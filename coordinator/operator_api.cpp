@@ -113,6 +113,8 @@ void settle_unknown(Service& service,
     const auto decision = parse_decision(asked.how);
     if (!decision)
         return respond(problem({"how", "rollback or commit: nothing else is known of it"}));
+    if (!asked.branch_id.empty())
+        return respond(problem({"branch_id", "nothing: the word is about the whole transaction"}));
     service.settle_unknown(
         gid,
         *decision,

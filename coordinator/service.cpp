@@ -94,9 +94,8 @@ void Service::note_restore(std::uint64_t floor) {
     if (!store.identity().was_restored) return;
     // A restore raises the epoch by more than any number of starts: its millions tell restores
     // apart.
-    const std::uint64_t restored_at = store.number(wal::restored_at_epoch);
     const std::uint64_t restores =
-        (restored_at > 0 ? restored_at : epoch()) / wal::restored_epochs_ahead;
+        store.number(wal::restored_at_epoch) / wal::restored_epochs_ahead;
     std::uint64_t below = store.number(restored_below_name);
     if (store.number(restores_name) < restores) {
         below = floor;
@@ -319,7 +318,9 @@ void Service::arm_tick() {
 
 /// All that is due, one batch after the other.
 void Service::forget() {
+    if (std::exchange(is_forgetting_, true)) return;
     log_->forget(forget_batch, [this](std::size_t forgotten) {
+        is_forgetting_ = false;
         if (forgotten == forget_batch && !is_stopped_) forget();
     });
 }

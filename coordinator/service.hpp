@@ -207,6 +207,7 @@ private:
     Lanes lanes_;
     std::optional<GidMint> mint_;
     std::uint64_t pushed_ceiling_ = 0;
+    bool is_forgetting_ = false;
     struct Minted {
         recovery::Time at{};
         Gid below{};

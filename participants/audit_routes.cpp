@@ -32,6 +32,10 @@ std::optional<http::FieldError> read_filter(const http::Request& request, Audit:
               .to = to.value,
               .before = page.before,
               .limit = page.limit};
+    if (auto unknown = unknown_query(
+            request,
+            {"gid", "user_id", "business_code", "business_id", "from", "to", "before", "limit"}))
+        return unknown;
     if (page.error) return page.error;
     if (from.error) return from.error;
     if (to.error) return to.error;
@@ -57,6 +61,8 @@ http::Response export_page(const Audit& audit,
     const QueryNumber after =
         query_number(request, "after", 0, std::numeric_limits<std::int64_t>::max() - 1);
     const QueryNumber limit = query_number(request, "limit", 1, most_export_entries);
+    if (const auto unknown = unknown_query(request, {"after", "limit"}))
+        return http::problem(*unknown);
     if (after.error) return http::problem(*after.error);
     if (limit.error) return http::problem(*limit.error);
     Audit::Lines lines =

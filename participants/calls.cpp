@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <memory>
@@ -14,6 +15,14 @@ namespace twophase::participants {
 std::string query_text(const http::Request& request, const std::string& name) {
     const auto found = request.query.find(name);
     return found == request.query.end() ? "" : found->second;
+}
+
+std::optional<http::FieldError> unknown_query(const http::Request& request,
+                                              std::initializer_list<std::string_view> known) {
+    for (const auto& [name, value] : request.query)
+        if (std::ranges::find(known, name) == known.end())
+            return http::FieldError{name, "no such query parameter"};
+    return std::nullopt;
 }
 
 QueryNumber query_number(const http::Request& request,

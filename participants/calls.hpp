@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ PageQuery page_query(const http::Request& request);
 
 /// The query member `name`, empty when absent.
 std::string query_text(const http::Request& request, const std::string& name);
+/// A parameter that isn't among `known`: a filter that nobody reads would show everything.
+std::optional<http::FieldError> unknown_query(const http::Request& request,
+                                              std::initializer_list<std::string_view> known);
 /// A decimal number of at most `most`; an error where the text is none.
 struct QueryNumber {
     std::optional<std::int64_t> value;

@@ -128,8 +128,6 @@ struct Program::State {
             answer(std::move(request), std::move(respond));
         });
         server->start();
-        if (!config.address_file.empty())
-            http::write_address_file(config.address_file, config.address, server->port());
         spdlog::info("{} listens on {}:{}", config.name, config.address, server->port());
     }
 
@@ -229,7 +227,17 @@ struct Program::State {
         watch_room();
         forget_later(clock);
         is_ready = true;
+        tell_address();
         spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
+    }
+
+    /// Only now: a second start on this store must not lead everybody to itself.
+    void tell_address() try {
+        if (!config.address_file.empty())
+            http::write_address_file(config.address_file, config.address, server->port());
+    } catch (const std::exception& error) {
+        spdlog::critical("{}", error.what());
+        failed(bad_configuration);
     }
 
     void start_inquiries(const Clock& clock) {
@@ -299,6 +307,7 @@ struct Program::State {
         const auto retention = static_cast<std::uint64_t>(config.retention.count());
         const Moment moment = clock();
         if (is_stopping || moment.running_seconds < retention) return;
+        if (std::exchange(is_forgetting, true)) return;
         auto forgotten = std::make_shared<std::size_t>(0);
         queue->submit({
             .work =
@@ -307,6 +316,7 @@ struct Program::State {
                 },
             .then =
                 [this, clock, forgotten](Fate) {
+                    is_forgetting = false;
                     if (*forgotten == most_forgotten_at_once) forget(clock);
                 },
             .label = "forget",
@@ -347,6 +357,7 @@ struct Program::State {
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     bool is_ready = false;
     bool is_stopping = false;
+    bool is_forgetting = false;
     // Destroyed before what its last jobs use, and after the server, which hands it no more.
     std::unique_ptr<wal::Store> store;
     std::optional<http::Server> server;

@@ -53,6 +53,12 @@ bool ReconciliationReport::is_whole() const {
     return fault.empty() && std::ranges::all_of(compared, &Compared::is_whole);
 }
 
+bool ReconciliationReport::is_final() const {
+    return fault.empty() && std::ranges::all_of(compared, [](const Compared& with) {
+               return with.is_whole || with.is_damaged;
+           });
+}
+
 struct Reconciliation::State : std::enable_shared_from_this<State> {
     State(Parts the_parts, ReconciliationOptions with, Alert the_alert, Done when_ended)
         : parts(std::move(the_parts)),
@@ -192,8 +198,9 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
         } catch (const DamagedRecord& damage) {
             now.fault =
                 "what is known of this coordinator is damaged: " + std::string(damage.what());
-            spdlog::warn("not reconciled with {}: {}", now.coordinator, now.fault);
-            return compare_next();
+            now.is_damaged = true;
+            return settle({damaged_record("coordinators", now.coordinator)},
+                          [this] { compare_next(); });
         }
         http::Call call;
         call.method = "POST";

@@ -41,6 +41,7 @@ struct ReconciliationReport {
         bool is_whole = false;
         std::string fault;                      // why it isn't
         bool has_forgotten_later_ones = false;  // see Compared
+        bool is_damaged = false;  // nor will be: what is known of this coordinator is damaged here
     };
     std::vector<Compared> compared;
     std::vector<Finding> findings;  // the first ones
@@ -50,6 +51,8 @@ struct ReconciliationReport {
 
     /// Everything was looked at, and every coordinator answered.
     bool is_whole() const;
+    /// Another run will not see more: it is whole, but for what is damaged.
+    bool is_final() const;
 };
 
 /// The look around runs on a thread of its own, over short snapshots; second looks go through the

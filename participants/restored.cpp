@@ -66,7 +66,7 @@ struct RestoredGate::State : std::enable_shared_from_this<State> {
     void reconcile_later(Reconciliation& reconciliation) {
         alarm->set(around.now() + options.wait, [self = shared_from_this(), &reconciliation] {
             reconciliation.run([self, &reconciliation](const auto& report) {
-                if (self->is_closed && !self->is_stopped && !report.is_whole())
+                if (self->is_closed && !self->is_stopped && !report.is_final())
                     self->reconcile_later(reconciliation);
             });
         });
@@ -149,7 +149,7 @@ void RestoredGate::stop() {
 void RestoredGate::reconciled(const ReconciliationReport& report) {
     State& state = *state_;
     if (!state.is_closed) return;
-    if (!report.is_whole()) {
+    if (!report.is_final()) {
         state.waits_for = "the last reconciliation could not look at everything";
         return;
     }
@@ -157,10 +157,11 @@ void RestoredGate::reconciled(const ReconciliationReport& report) {
     const auto forgetful = std::ranges::find_if(
         report.compared, [](const auto& with) { return with.has_forgotten_later_ones; });
     if (forgetful != report.compared.end()) {
-        state.waits_for = "coordinator " + forgetful->coordinator +
-                          " has forgotten transactions that were not over when this backup was " +
-                          "made, so nobody can tell which are lacking here; a person must look " +
-                          "and accept that";
+        state.waits_for =
+            "coordinator " + forgetful->coordinator +
+            " has forgotten transactions that this backup had not heard to be over: " +
+            "whether one is lacking here the log can't tell; a person must look and " +
+            "accept that";
         return;
     }
     if (report.found > report.corrected) {

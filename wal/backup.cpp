@@ -72,25 +72,27 @@ StoreIdentity existing_identity(const Reader& reader, Table table, const fs::pat
     return *std::move(identity);
 }
 
-void change_identity(const fs::path& directory,
-                     const std::function<void(StoreIdentity&, Batch&, Table)>& change) {
+void change_identity(const fs::path& directory, const std::function<void(StoreIdentity&)>& change) {
     // Any map will do: LMDB makes it as large as the file needs, and this adds a few pages.
     const std::size_t map_bytes = fs::file_size(directory / "data.mdb") + (std::size_t{1} << 20);
     Environment environment({.directory = directory, .map_bytes = map_bytes});
     const Table table = existing_store_table(environment, directory);
     Batch batch = environment.batch();
     StoreIdentity identity = existing_identity(batch, table, directory);
-    change(identity, batch, table);
+    change(identity);
     write_identity(batch, table, identity);
     batch.commit();
 }
 
-/// Above any epoch that the lost store may have reached, and another for each restore of one
-/// backup, so that of two copies the later one is listened to.
+/// Above any epoch, and any number counted up one by one, that the lost store may have reached, and
+/// another for each restore of one backup, so that of two copies the later one is listened to. With
+/// a clock that is behind the backup's epoch, its time of some days must do for that.
 std::uint64_t restored_epoch(std::uint64_t backed_up) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-    return std::max(backed_up + restored_epochs_ahead, static_cast<std::uint64_t>(microseconds));
+    constexpr std::uint64_t far = 1'000'000'000'000;
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    const auto now = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count());
+    return std::max(backed_up + far + now % far, now);
 }
 
 void check_backup_exists(const fs::path& directory) {
@@ -105,8 +107,7 @@ void write_backup(const Environment& environment, const fs::path& to) {
     if (fs::exists(to)) throw StoreError(EEXIST, "write a backup to " + to.string());
     Draft draft(to);
     environment.copy_to(draft.path());
-    change_identity(draft.path(),
-                    [](StoreIdentity& identity, Batch&, Table) { identity.is_backup = true; });
+    change_identity(draft.path(), [](StoreIdentity& identity) { identity.is_backup = true; });
     draft.publish();
 }
 
@@ -116,14 +117,13 @@ void restore(const fs::path& from, const fs::path& to) {
         throw StoreError(ENOTEMPTY, "restore to " + to.string());
     Draft draft(to);
     fs::copy_file(from / "data.mdb", draft.path() / "data.mdb");
-    change_identity(draft.path(), [&](StoreIdentity& identity, Batch& batch, Table table) {
+    change_identity(draft.path(), [&](StoreIdentity& identity) {
         if (!identity.is_backup)
             throw StoreError::refused(from.string() +
                                       " is not a backup; make one with `recoveryctl backup`");
         identity.is_backup = false;
         identity.was_restored = true;
         identity.epoch = restored_epoch(identity.epoch);
-        write_named_number(batch, table, restored_at_epoch, identity.epoch);
     });
     draft.publish();
 }

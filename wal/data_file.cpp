@@ -102,14 +102,17 @@ std::string fault_of(const File& file) {
 
 }  // namespace
 
-void check_data_file(const std::filesystem::path& directory) {
+void check_data_file(const std::filesystem::path& directory, bool had_store) {
     const auto path = directory / "data.mdb";
     const File file(path);
-    if (!file.is_open()) {
-        if (errno == ENOENT) return;
-        throw StoreError(errno, "open " + path.string());
-    }
-    if (file.size() == 0) return;  // a crash between its creation and its first page
+    if (!file.is_open() && errno != ENOENT) throw StoreError(errno, "open " + path.string());
+    // Before the first commit there may be no page yet.
+    const bool is_nothing = !file.is_open() || file.size() == 0;
+    if (is_nothing && had_store)
+        throw StoreError::refused("the data file " + path.string() +
+                                  " is empty or gone, and there was a store: restore a backup; or, "
+                                  "if all of it may be lost, remove the directory");
+    if (is_nothing) return;
     if (const std::string fault = fault_of(file); !fault.empty())
         throw StoreError::refused("the data file " + path.string() + " can't be used: " + fault +
                                   "; restore a backup");

@@ -23,8 +23,9 @@ void sync_file(const std::filesystem::path& file);
 void check_file_system(const std::filesystem::path& directory);
 
 /// StoreError when an existing data.mdb isn't LMDB's or is shorter than its last page: reading on
-/// would end in SIGBUS. Must be called before LMDB has it open.
-void check_data_file(const std::filesystem::path& directory);
+/// would end in SIGBUS. Must be called before LMDB has it open. `had_store`: one that is empty or
+/// gone is no new one, in which nothing was ever decided.
+void check_data_file(const std::filesystem::path& directory, bool had_store = false);
 
 std::size_t disk_free_bytes(const std::filesystem::path& directory);
 

@@ -69,7 +69,10 @@ bool Log::forget_one(Unit& unit, std::string_view key, std::string_view value) c
     for (const std::string& record : records) unit.erase(tables_.records, record);
     unit.erase(tables_.business_keys, *business);
     unit.erase(tables_.finished, key);
-    Store::raise(unit, *store_, highest_forgotten, order_of(gid));
+    // Nothing was minted at the ceiling or above: an id from there is one that a person settled, of
+    // a log that was lost, and says nothing of ours.
+    const std::uint64_t below = order_at(gid_ceiling());
+    if (order_of(gid) < below) Store::raise(unit, *store_, highest_forgotten, order_of(gid));
     return true;
 }
 

@@ -40,6 +40,8 @@ std::uint64_t order_of(const Gid& gid) {
     return read_number<std::uint64_t>(bytes_of(gid).substr(0, sizeof(std::uint64_t)));
 }
 
+std::uint64_t order_at(std::uint64_t milliseconds) { return milliseconds << 16; }
+
 Gid last_of_order(std::uint64_t order) {
     Gid gid{};
     gid.fill(0xff);

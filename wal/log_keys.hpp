@@ -22,6 +22,8 @@ std::string to_text(const Gid& gid);
 inline constexpr std::string_view highest_forgotten = "highest forgotten";
 /// The first half of a gid, as a number of the same order.
 std::uint64_t order_of(const Gid& gid);
+/// Of a UUIDv7 minted at that time (milliseconds since 1970) or later: no less.
+std::uint64_t order_at(std::uint64_t milliseconds);
 /// The greatest UUIDv7 of this order.
 Gid last_of_order(std::uint64_t order);
 

@@ -2,17 +2,20 @@
 
 #include "wal/environment.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
 #include <sys/file.h>
 #include <unistd.h>
+#include <utility>
 
 namespace twophase::wal {
 namespace {
 
 constexpr mode_t owner_only = 0600;
+constexpr const char* has_a_store = " has a store";
 
 std::string owner_in(int file) {
     std::array<char, 32> text{};
@@ -27,14 +30,26 @@ OwnerLock::OwnerLock(const std::filesystem::path& directory)
     if (file_ < 0) throw StoreError(errno, "open the owner lock in " + directory.string());
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
         const int error = errno == EWOULDBLOCK ? EBUSY : errno;
-        const std::string owner = owner_in(file_);
+        std::string owner = owner_in(file_);
+        owner.resize(std::min(owner.size(), owner.find(' ')));
         ::close(file_);
         throw StoreError(
             error, "the store " + directory.string() + " belongs to running process " + owner);
     }
-    // Only for the message above; the lock itself is the kernel's.
-    const std::string process = std::to_string(::getpid());
-    if (::ftruncate(file_, 0) == 0) (void)!::pwrite(file_, process.data(), process.size(), 0);
+    had_store_ = owner_in(file_).ends_with(has_a_store);
+    write(had_store_);
+}
+
+// The process is only for the message above; the lock itself is the kernel's.
+void OwnerLock::write(bool has_store) const {
+    const std::string text = std::to_string(::getpid()) + (has_store ? has_a_store : "");
+    if (::ftruncate(file_, 0) == 0) (void)!::pwrite(file_, text.data(), text.size(), 0);
+}
+
+void OwnerLock::note_store() {
+    if (std::exchange(had_store_, true)) return;
+    write(true);
+    ::fsync(file_);
 }
 
 OwnerLock::~OwnerLock() { ::close(file_); }

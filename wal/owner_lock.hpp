@@ -12,11 +12,19 @@ public:
     /// this process too.
     explicit OwnerLock(const std::filesystem::path& directory);
     ~OwnerLock();
+    /// An earlier owner noted that its first commit was durable.
+    bool had_store() const { return had_store_; }
+    /// Notes it, durably, for all that come later. A note that fails only protects less.
+    void note_store();
+
     OwnerLock(const OwnerLock&) = delete;
     OwnerLock& operator=(const OwnerLock&) = delete;
 
 private:
+    void write(bool has_store) const;
+
     int file_;
+    bool had_store_ = false;
 };
 
 }  // namespace twophase::wal

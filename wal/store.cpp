@@ -33,8 +33,8 @@ const std::filesystem::path& prepare_directory(const StoreOptions& options) {
     return options.directory;
 }
 
-const std::filesystem::path& checked(const std::filesystem::path& directory) {
-    check_data_file(directory);
+const std::filesystem::path& checked(const std::filesystem::path& directory, bool had_store) {
+    check_data_file(directory, had_store);
     return directory;
 }
 
@@ -87,7 +87,7 @@ struct Store::State {
 Store::State::State(StoreOptions given, Post post)
     : options(std::move(given)),
       lock(prepare_directory(options)),
-      environment({.directory = checked(options.directory),
+      environment({.directory = checked(options.directory, lock.had_store()),
                    .map_bytes = options.map_bytes,
                    .max_tables = static_cast<unsigned>(options.tables.size()) + 1}) {
     make_room(environment);
@@ -117,12 +117,18 @@ void Store::State::open() {
     }
     clock.emplace(read_named_number(batch, store_table, running_seconds_name), options.now);
     numbers_above = read_named_number(batch, store_table, restored_at_epoch);
+    if (identity.was_restored && identity.epoch >= numbers_above + restored_epochs_ahead) {
+        numbers_above = identity.epoch;
+        write_named_number(batch, store_table, restored_at_epoch, numbers_above);
+    }
     StoreIdentity raised = identity;
     epoch = ++raised.epoch;
     write_identity(batch, store_table, raised);
     crash_point("before-barrier");
     batch.commit();
     crash_point("after-barrier");
+    std::error_code none;  // a simulated disk has no file
+    if (std::filesystem::exists(options.directory / "data.mdb", none)) lock.note_store();
 }
 
 Writer::Parts Store::State::parts(Post post) {

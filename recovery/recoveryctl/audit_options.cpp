@@ -102,13 +102,16 @@ private:
         command->footer(std::string("Example: ") + example);
         command->add_flag("--json", is_json_, "Answer in JSON, for programs");
         auto* running =
-            command->add_option("--participant-url",
-                                given_->url,
-                                "A running participant: http://host:port or file:/path of its "
-                                "address file [TWOPHASE_PARTICIPANT, else http://127.0.0.1:7071]");
+            command
+                ->add_option("--participant-url",
+                             given_->url,
+                             "A running participant: http://host:port or file:/path of its "
+                             "address file [TWOPHASE_PARTICIPANT, else http://127.0.0.1:7071]")
+                ->check(not_empty);
         command
             ->add_option(
                 "--data", given_->data, "The store of a stopped participant: its data directory")
+            ->check(not_empty)
             ->excludes(running);
         return command;
     }

@@ -116,12 +116,15 @@ CLI::App* CommandLine::add(const char* name, const char* about, const char* exam
 
 CLI::App* CommandLine::add_with_source(const char* name, const char* about, const char* example) {
     CLI::App* command = add(name, about, example);
-    auto* running = command->add_option("--coordinator",
-                                        coordinator_,
-                                        "A running coordinator: http://host:port or "
-                                        "file:/path of its address file [TWOPHASE_COORDINATOR, "
-                                        "else http://127.0.0.1:7070]");
+    auto* running = command
+                        ->add_option("--coordinator",
+                                     coordinator_,
+                                     "A running coordinator: http://host:port or "
+                                     "file:/path of its address file [TWOPHASE_COORDINATOR, "
+                                     "else http://127.0.0.1:7070]")
+                        ->check(not_empty);
     command->add_option("--data", data_, "The log of a stopped coordinator: its data directory")
+        ->check(not_empty)
         ->excludes(running);
     return command;
 }
@@ -288,10 +291,12 @@ void CommandLine::add_reconcile() {
                         "A running participant holds its books against each other and against the "
                         "coordinators' logs; exit code 1 with findings.",
                         "recoveryctl reconcile --participant-url http://127.0.0.1:7072");
-    command->add_option("--participant-url",
-                        reconcile_.url,
-                        "http://host:port or file:/path of its address file "
-                        "[TWOPHASE_PARTICIPANT, else http://127.0.0.1:7071]");
+    command
+        ->add_option("--participant-url",
+                     reconcile_.url,
+                     "http://host:port or file:/path of its address file "
+                     "[TWOPHASE_PARTICIPANT, else http://127.0.0.1:7071]")
+        ->check(not_empty);
     auto* accept = command->add_flag("--accept",
                                      reconcile_.is_acceptance,
                                      "Of a restored participant: take its books as they are after "

@@ -157,6 +157,10 @@ Json Offline::settle_unknown(const ResolveOrder& order) {
     if (!decision)
         throw Failure(Exit::not_possible,
                       "nothing but its gid is known here: --how rollback or --how commit");
+    if (!order.branch_id.empty())
+        throw Failure(Exit::not_possible,
+                      "no --branch: of this gid no branches are known here, and the word is about "
+                      "the whole transaction");
     bool is_done = false;
     service_.settle_unknown(
         need_gid(order.gid), *decision, order.who, order.reason, [&](wal::Written) {

@@ -87,6 +87,21 @@ TEST_F(UnknownGidsTest, WhatALostLogDecidedIsNeverPresumed) {
     EXPECT_EQ(verdict_of_lost("5"), Verdict::rollback) << "of this life";
 }
 
+// Nobody may turn presumption off for good by one wrong word.
+TEST_F(UnknownGidsTest, AnIdFromFarAheadThatAPersonSettlesSaysNothingOfOthers) {
+    commit("0");
+    service_->log().store().backup(backup());
+    config_.retention_hours = 0;
+    restore();
+    const Gid ahead = *parse_gid("7fffffff-ffff-7fff-bfff-000000000001");
+    ASSERT_TRUE(service_->may_settle_unknown(ahead));
+    service_->settle_unknown(ahead, Decision::rollback, "ann", "mistyped", [](wal::Written) {});
+    run();
+    pass(10'000ms);
+    ASSERT_EQ(stored(), 0U) << "forgotten";
+    EXPECT_EQ(verdict_of_lost("1"), Verdict::rollback);
+}
+
 TEST_F(UnknownGidsTest, TwoRestoresOfOneBackupAreToldApart) {
     commit("0");
     service_->log().store().backup(backup());

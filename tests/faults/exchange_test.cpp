@@ -188,6 +188,7 @@ TEST_F(ExchangeTest, ASecondCoordinatorOnTheSameLogIsRefused) {
     const auto ending = second.wait_end(30s);
     ASSERT_TRUE(ending);
     EXPECT_EQ(ending->exit_code, 2);
+    EXPECT_FALSE(std::filesystem::exists(second.address_file())) << "others would go there";
     std::filesystem::rename(fleet_.folder() / "kept.address", fleet_.coordinator.address_file());
     EXPECT_EQ(submit(exchange("order-1"))["state"], "committed");
 }

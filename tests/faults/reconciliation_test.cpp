@@ -71,6 +71,14 @@ protected:
         store.stop();
     }
 
+    void damage_coordinator() {
+        change_credit([](wal::Store& store, wal::Unit& unit) {
+            std::string row(unit.get(store.table("coordinators"), "main").value());
+            row.back() ^= 1;
+            unit.put(store.table("coordinators"), "main", row);
+        });
+    }
+
     /// The keys of credit's committed branches.
     static Texts committed(const wal::Store& store, const wal::Unit& unit) {
         Texts keys;
@@ -147,11 +155,7 @@ TEST_F(ReconciliationTest, BranchesThatAreMissingDoubledUnknownAndDifferentAreFo
 TEST_F(ReconciliationTest, ADamagedRowOfACoordinatorHoldsUpItsComparisonAlone) {
     exchange(5);
     fleet_.credit.terminate();
-    change_credit([](wal::Store& store, wal::Unit& unit) {
-        std::string row(unit.get(store.table("coordinators"), "main").value());
-        row.back() ^= 1;
-        unit.put(store.table("coordinators"), "main", row);
-    });
+    damage_coordinator();
     fleet_.credit.start();
     ASSERT_TRUE(fleet_.credit.wait_ready());
     const Json report = reconcile(fleet_.credit);
@@ -233,20 +237,17 @@ protected:
 
 // Its backup holds branches that the coordinator has decided and forgotten since.
 TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStaysClosed) {
-    Load load(fleet_.coordinator, {.clients = 16});
+    fleet_.coupon.kill();
+    Load load(fleet_.coordinator, {.clients = 1, .most_exchanges = 1});
     load.start();
-    // A moment at which a branch is prepared, before the backup and after it.
-    std::string gid;
-    ASSERT_TRUE(eventually(60s, [&] {
-        const std::set<std::string> before = in_doubt();
-        if (!backup_.empty()) std::filesystem::remove_all(backup_);
-        back_up();
-        for (const std::string& each : in_doubt())
-            if (before.contains(each)) gid = each;
-        return !gid.empty();
-    }));
+    // It is prepared at credit, and commits later.
+    ASSERT_TRUE(eventually(10s, [&] { return !in_doubt().empty(); }));
+    const std::string gid = *in_doubt().begin();
+    back_up();
+    fleet_.coupon.start();
     EXPECT_TRUE(load.finish(30s));
     expect_quiet(fleet_, 30s);
+    ASSERT_EQ(decision_of(gid), "commit");
     age_coordinator(8 * 24 * 3'600);
     ASSERT_TRUE(eventually(60s, [&] { return decision_of(gid) == "pending"; }));
     restore();
@@ -273,6 +274,24 @@ TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStay
                   .status,
               200U);
     EXPECT_TRUE(eventually(30s, [&] { return !in_doubt().contains(gid); }));
+}
+
+TEST_F(RestoredTest, AStoreThatDoesNotKnowItsCoordinatorAnyMoreIsOpenedByAPerson) {
+    exchange(5);
+    back_up();
+    restore();
+    fleet_.credit.terminate();
+    damage_coordinator();
+    fleet_.credit.start();
+    EXPECT_EQ(readiness().at("code"), "restored");
+    EXPECT_GE(reconcile(fleet_.credit).at("found"), 1);
+    EXPECT_EQ(ask(fleet_.credit,
+                  "POST",
+                  "/v1/reconciliation/accept",
+                  {{"reason", "nothing was under way"}})
+                  .status,
+              200U);
+    EXPECT_EQ(readiness().at("status"), "ready");
 }
 
 TEST_F(RestoredTest, AStoreThatLacksNothingOpensByItselfAndStaysOpen) {

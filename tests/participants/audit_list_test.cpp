@@ -218,6 +218,8 @@ TEST_F(AuditRoutes, NameWhatIsWrongWithAQuery) {
     EXPECT_EQ(field("/v1/audit?from=today"), "400 from");
     EXPECT_EQ(field("/v1/audit?to=-1"), "400 to");
     EXPECT_EQ(field("/v1/audit?limit=501"), "400 limit");
+    EXPECT_EQ(field("/v1/audit?userid=ann"), "400 userid") << "else it shows everybody's";
+    EXPECT_EQ(field("/v1/audit/export?gid=x"), "400 gid");
     EXPECT_EQ(field("/v1/audit/export?limit=1001"), "400 limit");
     EXPECT_EQ(field("/v1/audit/export?after=x"), "400 after");
 }

@@ -166,6 +166,8 @@ void StoreFolder::place(const StoreImage& image, const File& file) {
         return;
     }
     fs::create_directories(directory_);
+    // What an image before this one left there: it is written after the first commit.
+    if (!image.has_data || image.length == 0) fs::remove(directory_ / "owner.lock");
     place_lock_files(image.junk);
     if (image.has_data) place_pages(image, file);
 }

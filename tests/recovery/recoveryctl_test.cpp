@@ -110,6 +110,14 @@ TEST(RecoveryctlTest, EndsWith2WhenUsedWrongly) {
     EXPECT_EQ(run({"retry"}).exit_code, 2);
     EXPECT_EQ(run({"list", "--coordinator", "ftp://x"}).exit_code, 2);
     EXPECT_EQ(run({"list", "--data", "/nowhere"}).exit_code, 2);
+    for (const char* option : {"--data", "--coordinator"}) {
+        const Ended unset = run({"verify", option, ""});
+        EXPECT_EQ(unset.exit_code, 2) << "never the default: " << unset.out;
+        EXPECT_TRUE(has(unset.errors, "unset variable")) << unset.errors;
+    }
+    EXPECT_EQ(run({"audit", "verify", "--data", ""}).exit_code, 2);
+    EXPECT_EQ(run({"audit", "verify", "--participant-url", ""}).exit_code, 2);
+    EXPECT_EQ(run({"reconcile", "--participant-url", ""}).exit_code, 2);
     EXPECT_EQ(run({"list", "--coordinator", "file:/nowhere"}).exit_code, 2);
 }
 
@@ -298,6 +306,7 @@ TEST_F(RestoredTest, CommitsWhatAPersonHasProofOf) {
 
 TEST_F(RestoredTest, SettlesWhatTheBackupDoesNotKnow) {
     EXPECT_EQ(resolve(text(9), {"--how", "by-hand"}).exit_code, 2);
+    EXPECT_EQ(resolve(text(9), {"--how", "commit", "--branch", "1"}).exit_code, 2);
     ASSERT_EQ(resolve(text(9), {"--how", "rollback"}).exit_code, 0);
     EXPECT_EQ(OpenLog(data_).fold(gid_number(9)).decision, Decision::rollback);
     EXPECT_EQ(run_on_log({"verify"}).exit_code, 0);

@@ -64,7 +64,7 @@ MUTANTS = {
     "a step waits for one of those before it": ("coordinator/protocol/protocol.cpp",
                                                 "return std::ranges::all_of(request.after, [&]", "return request.after.empty() || std::ranges::any_of(request.after, [&]"),
     "steps are compensated in any order": ("coordinator/protocol/protocol.cpp",
-                                           "if (verb == Verb::compensate && !is_turn_to_compensate(t, i)) continue;\n", ""),
+                                           "!t.is_settled(later)) return false;", "!t.is_settled(later)) return true;"),
     "only what said yes is compensated": ("coordinator/protocol/modes.cpp",
                                           "            // Nobody asked it, so it can't have run.\n            if (is_commit || vote == Vote::unasked)",
                                           "            if (is_commit || vote != Vote::executed)"),

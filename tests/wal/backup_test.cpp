@@ -89,6 +89,22 @@ TEST_F(BackupTest, NumbersOfARestoredStoreAreAboveAllThatTheLostOneGave) {
     }
 }
 
+// By a build that only raised the epoch by a million, of a store that was restored before.
+TEST_F(BackupTest, ARestoreThatIsNotedNowhereIsSeenByItsEpoch) {
+    make_backup();
+    restore(copy, again);
+    options.store.directory = again;
+    { const Log first(options, loop.post()); }
+    std::uint64_t restored = 0;
+    tamper(again, store_table_name, [&](Batch& batch, Table table) {
+        StoreIdentity identity = read_identity(batch, table).value();
+        restored = identity.epoch += restored_epochs_ahead;
+        write_identity(batch, table, identity);
+    });
+    const Log second(options, loop.post());
+    EXPECT_EQ(second.store().number(restored_at_epoch), restored);
+}
+
 TEST_F(BackupTest, EachRestoreOfABackupHasAnEpochOfItsOwn) {
     make_backup();
     restore(copy, directory / "first");

@@ -17,6 +17,15 @@ struct ForgetTest : testing::Test {
     LogOptions options = log_options(directory / "log");
     std::optional<Log> log{std::in_place, options, loop.post()};
 
+    ForgetTest() { push_ceiling(milliseconds_at(gid_of(1'000'000)) + 1); }
+
+    static std::uint64_t milliseconds_at(const Gid& gid) { return order_of(gid) >> 16; }
+    void push_ceiling(std::uint64_t ceiling) {
+        bool is_durable = false;
+        log->append(
+            {}, Urgency::forced, [&](Written) { is_durable = true; }, ceiling);
+        loop.run_until([&] { return is_durable; });
+    }
     // As if the log had been running for so long: the only clock that counts.
     void run_for(std::uint64_t seconds) {
         log.reset();
@@ -44,6 +53,21 @@ TEST_F(ForgetTest, KeepsWhatFinishedWithinTheRetention) {
     EXPECT_EQ(forget(), 0U);
     EXPECT_TRUE(log->read(gid_of(1)));
     EXPECT_TRUE(log->find(started(1).starts->key));
+}
+
+// A person settled an id of a log that was lost, whose clock was ahead, or a mistyped one.
+TEST_F(ForgetTest, AnIdThatThisLogCanNotHaveMintedMovesNoMark) {
+    Gid ahead = gid_of(2);
+    ahead[0] = 0x7f;
+    Entry first = started(2);
+    Entry last = finished(2, 1);
+    first.gid = first.starts->gid = last.gid = ahead;
+    append_and_wait(*log, loop, {first, last});
+    run_and_finish(1);
+    run_for(week);
+    EXPECT_EQ(forget(), 2U);
+    EXPECT_FALSE(log->read(ahead));
+    EXPECT_EQ(log->forgotten_up_to(), last_of_order(order_of(gid_of(1))));
 }
 
 TEST_F(ForgetTest, ForgetsRecordsAndKeyAfterTheRetentionByRunningTime) {

@@ -1,6 +1,7 @@
 // Opening: who may, what is refused, and what each start leaves behind.
 #include "tests/wal/support.hpp"
 #include "wal/headroom.hpp"
+#include "wal/owner_lock.hpp"
 #include "wal/store_table.hpp"
 
 #include <gtest/gtest.h>
@@ -57,6 +58,27 @@ TEST_F(StoreTest, EpochsGrowWithEveryStart) {
     }
     EXPECT_EQ(inspect(options.directory).epoch, 4U) << "durable, and not raised by looking";
     EXPECT_EQ(inspect(options.directory).epoch, 4U);
+}
+
+TEST_F(StoreTest, WhatWasThereAndIsEmptyOrGoneIsNoNewStore) {
+    open();
+    fs::resize_file(data, 0);
+    for (int start = 0; start < 2; ++start) {
+        const auto [why, code] = refusal();
+        EXPECT_EQ(code, EINVAL);
+        EXPECT_NE(why.find("there was a store"), std::string::npos) << why;
+    }
+    fs::remove(data);
+    EXPECT_EQ(refusal().second, EINVAL);
+    fs::remove_all(options.directory);
+    EXPECT_EQ(Store(options, loop.post()).epoch(), 1U) << "a person wants a new one";
+}
+
+TEST_F(StoreTest, AFirstStartThatDiedBeforeItsFirstPageIsGoneOnWith) {
+    fs::create_directories(options.directory);
+    { const OwnerLock died(options.directory); }
+    std::ofstream(data).flush();
+    EXPECT_EQ(Store(options, loop.post()).epoch(), 1U);
 }
 
 TEST_F(StoreTest, IsForItsOwnerAlone) {
@@ -212,6 +234,7 @@ TEST_F(StoreTest, RunningSecondsGoOnAcrossStarts) {
 }
 
 TEST_F(StoreTest, KeepsItsFileAheadHoweverFastItGrows) {
+    fs::create_directories(options.directory);
     Environment environment({.directory = options.directory, .map_bytes = std::size_t{1} << 30});
     HeadroomGauge gauge(environment, options.directory, [] {
         return std::chrono::steady_clock::time_point();  // all in one moment
