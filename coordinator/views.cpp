@@ -269,6 +269,8 @@ Json details_json(const View& view, const wal::StoredTransaction* stored) {
         const auto stamped = decode(view.gid, record.payload);
         // What an earlier build wrote in JSON says something even where it isn't understood.
         Json entry = tree(stamped ? json_of(*stamped) : record.payload);
+        // Ids may run ahead of the clock: each start begins above all that the last one minted.
+        if (stamped && record.n == 0) json["created_at_ms"] = stamped->at_microseconds / 1'000;
         if (!entry.is_object()) entry = Json{{"unreadable", true}};
         entry["n"] = record.n;
         json["timeline"].push_back(std::move(entry));

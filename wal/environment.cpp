@@ -59,6 +59,18 @@ std::size_t oldest_reader(MDB_env* env) {
     return oldest;
 }
 
+/// LMDB only sets its length and writes through a map: on a full disk that ends in SIGBUS.
+void allocate_lock_file(const std::filesystem::path& directory) {
+    constexpr off_t readers = 8192;  // LMDB's default of 126, and the head
+    const auto path = directory / "lock.mdb";
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, owner_only);
+    if (file < 0) return;  // LMDB says what is wrong
+    const int error = ::fallocate(file, 0, 0, readers) == 0 ? 0 : errno;
+    ::close(file);
+    if (error == ENOSPC || error == EDQUOT)
+        throw StoreError(error, "make room for " + path.string());
+}
+
 }  // namespace
 
 StoreError::StoreError(int code, const std::string& doing)
@@ -75,6 +87,7 @@ Environment::Environment(const Options& options) {
         // NOTLS lets a snapshot move between threads. All else is LMDB's default: every commit is
         // written, synced and only then visible.
         const unsigned flags = MDB_NOTLS | (options.read_only ? MDB_RDONLY : 0U);
+        allocate_lock_file(options.directory);
         const int code = mdb_env_open(env_, options.directory.c_str(), flags, owner_only);
         if (code != MDB_SUCCESS) throw StoreError(code, "open " + data.string());
         if (!options.read_only) {

@@ -45,7 +45,8 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
         t.live[*e.branch].is_sent = false;
         t.live[*e.branch].is_being_ended = true;
     }
-    effects.push_back(Alert{"resolved_by_hand", e.gid, e.branch, e.who + ": " + e.reason});
+    effects.push_back(
+        Alert{"resolved_by_hand", e.gid, e.branch, e.how + " by " + e.who + ": " + e.reason});
     return effects;
 }
 

@@ -91,7 +91,9 @@ std::string retry_text(const Json& answer) {
     const std::string gid = text_in(answer, "gid");
     if (answer.contains("refused")) return gid + ": " + text_in(answer, "refused");
     const std::uint64_t hurried = number_in(answer, "hurried");
-    if (hurried == 0) return gid + ": nothing waited; its requests are under way";
+    if (hurried == 0)
+        return gid +
+               ": nothing waited; its requests are under way (a dead letter: resolve --how retry)";
     return gid + ": " + std::to_string(hurried) + (hurried == 1 ? " branch" : " branches") +
            " asked again now";
 }

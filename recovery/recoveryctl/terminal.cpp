@@ -4,6 +4,7 @@
 #include "recovery/recoveryctl/failure.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <unistd.h>
 #include <utility>
@@ -40,6 +41,37 @@ bool is_harmless(std::string_view character) {
            !is_between(character, "\xE2\x81\xA6", "\xE2\x81\xA9");    // isolates
 }
 
+char32_t code_point(std::string_view character) {
+    const auto first = static_cast<unsigned char>(character.front());
+    if (character.size() == 1) return first;
+    char32_t point = first & (0x7FU >> character.size());
+    for (const char c : character.substr(1))
+        point = point << 6U | (static_cast<unsigned char>(c) & 0x3FU);
+    return point;
+}
+
+/// Wide and fullwidth are two, what combines is none: Unicode Standard Annex #11, whole blocks.
+std::size_t columns_of(char32_t point) {
+    struct Range {
+        char32_t first, last;
+    };
+    constexpr std::array none{Range{0x0300, 0x036F}, Range{0x200B, 0x200F}, Range{0xFE00, 0xFE0F}};
+    constexpr std::array wide{Range{0x1100, 0x115F},
+                              Range{0x2E80, 0x303E},
+                              Range{0x3041, 0xA4CF},
+                              Range{0xAC00, 0xD7A3},
+                              Range{0xF900, 0xFAFF},
+                              Range{0xFE30, 0xFE6F},
+                              Range{0xFF00, 0xFF60},
+                              Range{0xFFE0, 0xFFE6},
+                              Range{0x1F300, 0x1F64F},
+                              Range{0x1F900, 0x1F9FF},
+                              Range{0x20000, 0x3FFFD}};
+    const auto holds = [point](const Range& r) { return point >= r.first && point <= r.last; };
+    if (std::ranges::any_of(none, holds)) return 0;
+    return std::ranges::any_of(wide, holds) ? 2 : 1;
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -57,8 +89,14 @@ std::string printable(std::string_view text) {
 }
 
 std::size_t width(std::string_view text) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+    std::size_t columns = 0;
+    while (!text.empty()) {
+        const auto first = static_cast<unsigned char>(text.front());
+        const std::string_view character = text.substr(0, bytes_of_character(first));
+        columns += columns_of(code_point(character));
+        text.remove_prefix(character.size());
+    }
+    return columns;
 }
 
 std::string shell_word(const std::string& text) {

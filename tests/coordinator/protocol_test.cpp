@@ -377,7 +377,7 @@ TEST(ProtocolTest, APersonMayRollBackWhatIsUndecidedButNeverCommitIt) {
     EXPECT_EQ(trace.text(),
               "resolve asked t1 rollback by ann -> force resolved t1 rollback by ann n 1; "
               "force decided t1 rollback by_hand n 2; send t1 credit rollback; "
-              "send t1 coupon rollback; alert resolved_by_hand t1: ann: because\n");
+              "send t1 coupon rollback; alert resolved_by_hand t1: rollback by ann: because\n");
 }
 
 TEST(ProtocolTest, APersonMayEndOneBranchOfWhatIsDecided) {
@@ -394,7 +394,7 @@ TEST(ProtocolTest, APersonMayEndOneBranchOfWhatIsDecided) {
         "resolve asked t1 coupon discarded by ann -> force resolved t1 coupon discarded by ann n "
         "3; "
         "withdraw t1 coupon; force branch_done t1 coupon discarded n 4; append finished t1 n 5; "
-        "tell t1 completed; alert resolved_by_hand t1 coupon: ann: because\n");
+        "tell t1 completed; alert resolved_by_hand t1 coupon: discarded by ann: because\n");
     trace.sync();
     EXPECT_TRUE(trace.core().transactions().empty());
 }

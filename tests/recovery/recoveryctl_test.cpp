@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <sys/stat.h>
 
 namespace twophase::recoveryctl::testing {
 namespace {
@@ -65,6 +66,10 @@ TEST(RecoveryctlTextTest, AlignsColumnsByCharacters) {
     Table table({"A", "B"});
     table.add({"ëëë", ""});
     EXPECT_EQ(table.text(), "A    B\nëëë  -\n");
+    Table wide({"A", "B"});
+    wide.add({"订单7", "x"});
+    wide.add({"e\u0301", "y"});
+    EXPECT_EQ(wide.text(), "A      B\n订单7  x\ne\u0301      y\n");
 }
 
 TEST(RecoveryctlTextTest, TellsAgesInOneUnit) {
@@ -266,6 +271,23 @@ TEST_F(OfflineTest, ExportsOldestFirst) {
     EXPECT_EQ(gids(lines), (std::vector{text(1), text(2), text(3)}));
     EXPECT_EQ(run_on_log({"export"}).json().is_discarded(), true);  // three lines, not one
     EXPECT_EQ(run_on_log({"export", "--to", "/nowhere/x"}).exit_code, 2);
+}
+
+TEST_F(OfflineTest, ExportsOverNothingButAFile) {
+    const std::string pipe = (std::filesystem::path(data_).parent_path() / "pipe").string();
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_EQ(run_on_log({"export", "--to", pipe}).exit_code, 2);
+    EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+    std::filesystem::remove(pipe);
+    const std::string file = pipe + "-file";
+    std::ofstream(file + ".partial") << "somebody's";
+    std::filesystem::create_symlink(file, pipe);
+    EXPECT_EQ(run_on_log({"export", "--to", pipe}).exit_code, 0);
+    EXPECT_TRUE(std::filesystem::is_symlink(pipe));
+    EXPECT_GT(std::filesystem::file_size(file), 0U);
+    EXPECT_EQ(std::filesystem::file_size(file + ".partial"), 10U);
+    for (const char* name : {"", ".partial"}) std::filesystem::remove(file + name);
+    std::filesystem::remove(pipe);
 }
 
 TEST_F(OfflineTest, SaysWhatItCannotDoOffline) {

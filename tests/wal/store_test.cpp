@@ -81,6 +81,14 @@ TEST_F(StoreTest, AFirstStartThatDiedBeforeItsFirstPageIsGoneOnWith) {
     EXPECT_EQ(Store(options, loop.post()).epoch(), 1U);
 }
 
+// LMDB writes to it through a map: without blocks a full disk would end the process.
+TEST_F(StoreTest, ItsLockFileHasItsBlocks) {
+    open();
+    struct stat status {};
+    ASSERT_EQ(::stat((options.directory / "lock.mdb").c_str(), &status), 0);
+    EXPECT_GE(status.st_blocks * 512, 8192);
+}
+
 TEST_F(StoreTest, IsForItsOwnerAlone) {
     open();
     EXPECT_EQ(mode_of(options.directory), 0700U);
