@@ -84,15 +84,19 @@ void change_identity(const fs::path& directory, const std::function<void(StoreId
     batch.commit();
 }
 
-/// Above any epoch, and any number counted up one by one, that the lost store may have reached, and
-/// another for each restore of one backup, so that of two copies the later one is listened to. With
-/// a clock that is behind the backup's epoch, its time of some days must do for that.
+/// Above any epoch that the lost store may have reached, and another for each restore of one
+/// backup, so that of two copies the later one is listened to. Participants take no epoch that is
+/// much ahead of their clocks.
 std::uint64_t restored_epoch(std::uint64_t backed_up) {
-    constexpr std::uint64_t far = 1'000'000'000'000;
+    constexpr std::uint64_t in_2020 = 1'577'836'800'000'000;
     const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
     const auto now = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count());
-    return std::max(backed_up + far + now % far, now);
+    if (now < in_2020)
+        throw StoreError::refused(
+            "the clock says that it is before 2020: set it, then restore; a restored store counts "
+            "on from the time of its restore");
+    return std::max(backed_up + restored_epochs_ahead, now);
 }
 
 void check_backup_exists(const fs::path& directory) {

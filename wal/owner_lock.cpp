@@ -2,11 +2,10 @@
 
 #include "wal/environment.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
+#include <string_view>
 #include <sys/file.h>
 #include <unistd.h>
 #include <utility>
@@ -15,12 +14,21 @@ namespace twophase::wal {
 namespace {
 
 constexpr mode_t owner_only = 0600;
-constexpr const char* has_a_store = " has a store";
+// The owner's process stands in the first bytes, the note behind them. Written in place: to cut the
+// file first could lose the note.
+constexpr std::size_t owner_bytes = 32;
+constexpr std::string_view has_a_store = "has a store\n";
+
+std::string read(int file, std::size_t from, std::size_t bytes) {
+    std::string text(bytes, '\0');
+    const auto length = ::pread(file, text.data(), bytes, static_cast<off_t>(from));
+    text.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+    return text;
+}
 
 std::string owner_in(int file) {
-    std::array<char, 32> text{};
-    const auto length = ::pread(file, text.data(), text.size(), 0);
-    return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "?";
+    const std::string text = read(file, 0, owner_bytes);
+    return text.empty() ? "?" : text.substr(0, text.find_first_of(" \n"));
 }
 
 }  // namespace
@@ -30,25 +38,22 @@ OwnerLock::OwnerLock(const std::filesystem::path& directory)
     if (file_ < 0) throw StoreError(errno, "open the owner lock in " + directory.string());
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
         const int error = errno == EWOULDBLOCK ? EBUSY : errno;
-        std::string owner = owner_in(file_);
-        owner.resize(std::min(owner.size(), owner.find(' ')));
+        const std::string owner = owner_in(file_);
         ::close(file_);
         throw StoreError(
             error, "the store " + directory.string() + " belongs to running process " + owner);
     }
-    had_store_ = owner_in(file_).ends_with(has_a_store);
-    write(had_store_);
-}
-
-// The process is only for the message above; the lock itself is the kernel's.
-void OwnerLock::write(bool has_store) const {
-    const std::string text = std::to_string(::getpid()) + (has_store ? has_a_store : "");
-    if (::ftruncate(file_, 0) == 0) (void)!::pwrite(file_, text.data(), text.size(), 0);
+    had_store_ = read(file_, owner_bytes, has_a_store.size()) == has_a_store;
+    // The process is only for the message above; the lock itself is the kernel's.
+    std::string process = std::to_string(::getpid());
+    process.resize(owner_bytes - 1, ' ');
+    process += '\n';
+    (void)!::pwrite(file_, process.data(), process.size(), 0);
 }
 
 void OwnerLock::note_store() {
     if (std::exchange(had_store_, true)) return;
-    write(true);
+    (void)!::pwrite(file_, has_a_store.data(), has_a_store.size(), owner_bytes);
     ::fsync(file_);
 }
 

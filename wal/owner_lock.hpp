@@ -21,8 +21,6 @@ public:
     OwnerLock& operator=(const OwnerLock&) = delete;
 
 private:
-    void write(bool has_store) const;
-
     int file_;
     bool had_store_ = false;
 };

@@ -169,9 +169,9 @@ private:
 
 /// How far a restore raises the epoch at least: no store starts a million times between two
 /// backups, so no epoch of the lost store after the backup was as high, and what is left of it is
-/// refused as stale. A restore raises it to the microseconds since 1970, and at least a million
-/// times as far, so that two restores of one backup differ and no number that the lost store
-/// counted up one by one is as high either.
+/// refused as stale. A restore raises it to the microseconds since 1970 where that is more, so that
+/// two restores of one backup differ, and no number that the lost store counted up one by one is as
+/// high either.
 constexpr std::uint64_t restored_epochs_ahead = 1'000'000;
 
 /// The store's number of this name is the epoch that its last restore gave it: no other restore of

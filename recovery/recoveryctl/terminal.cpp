@@ -61,10 +61,12 @@ std::size_t columns_of(char32_t point) {
                               Range{0x3041, 0xA4CF},
                               Range{0xAC00, 0xD7A3},
                               Range{0xF900, 0xFAFF},
+                              Range{0xFE10, 0xFE19},
                               Range{0xFE30, 0xFE6F},
                               Range{0xFF00, 0xFF60},
                               Range{0xFFE0, 0xFFE6},
                               Range{0x1F300, 0x1F64F},
+                              Range{0x1F680, 0x1F6FF},
                               Range{0x1F900, 0x1F9FF},
                               Range{0x20000, 0x3FFFD}};
     const auto holds = [point](const Range& r) { return point >= r.first && point <= r.last; };

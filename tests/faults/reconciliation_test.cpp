@@ -177,16 +177,18 @@ TEST_F(ReconciliationTest, WithoutACoordinatorItSaysThatItIsNotComplete) {
 /// Credit's store is replaced by a backup of an earlier moment.
 class RestoredTest : public ReconciliationTest {
 protected:
-    void back_up() {
-        const Json answer = ask_json(fleet_.credit, "POST", "/v1/backups", {{"name", "monday"}});
-        ASSERT_TRUE(answer.contains("backup")) << answer;
-        backup_ = answer.at("backup").get<std::string>();
+    void back_up() { backup_ = back_up(fleet_.credit, "monday"); }
+    void restore() { restore(fleet_.credit, backup_); }
+    static std::string back_up(const Program& program, const std::string& name) {
+        const Json answer = ask_json(program, "POST", "/v1/backups", {{"name", name}});
+        EXPECT_TRUE(answer.contains("backup")) << answer;
+        return answer.value("backup", "");
     }
-    void restore() {
-        fleet_.credit.terminate();
-        std::filesystem::remove_all(fleet_.credit.data());
-        wal::restore(backup_, fleet_.credit.data());
-        fleet_.credit.start();
+    static void restore(Program& program, const std::string& backup) {
+        program.terminate();
+        std::filesystem::remove_all(program.data());
+        wal::restore(backup, program.data());
+        program.start();
     }
     /// What /readyz says once it says anything but `starting`.
     Json readiness() {
@@ -274,6 +276,22 @@ TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStay
                   .status,
               200U);
     EXPECT_TRUE(eventually(30s, [&] { return !in_doubt().contains(gid); }));
+}
+
+// Participants take no epoch that is much ahead of their clocks.
+TEST_F(RestoredTest, ACoordinatorRestoredAgainAndAgainIsListenedToAtOnce) {
+    std::map<std::string, Exchange> all;
+    for (const char* name : {"one", "two", "three"}) {
+        restore(fleet_.coordinator, back_up(fleet_.coordinator, name));
+        ASSERT_TRUE(fleet_.coordinator.wait_ready());
+        Load load(fleet_.coordinator, {.clients = 4, .most_exchanges = 20, .prefix = name});
+        load.start();
+        EXPECT_TRUE(eventually(30s, [&] { return load.answered() >= 20; }));
+        EXPECT_TRUE(load.finish(30s)) << fleet_.coordinator.log_tail();
+        expect_quiet(fleet_, 30s);
+        all.insert(load.exchanges().begin(), load.exchanges().end());
+    }
+    EXPECT_GT(expect_books_agree(fleet_, all).commits, 30U);
 }
 
 TEST_F(RestoredTest, AStoreThatDoesNotKnowItsCoordinatorAnyMoreIsOpenedByAPerson) {

@@ -74,6 +74,18 @@ TEST_F(StoreTest, WhatWasThereAndIsEmptyOrGoneIsNoNewStore) {
     EXPECT_EQ(Store(options, loop.post()).epoch(), 1U) << "a person wants a new one";
 }
 
+TEST_F(StoreTest, WhoOnlyTakesTheLockLosesNoNote) {
+    open();
+    const auto text = [this] {
+        std::ifstream file(options.directory / "owner.lock");
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    const std::string noted = text();
+    EXPECT_NE(noted.find("has a store"), std::string::npos) << noted;
+    { const OwnerLock only(options.directory); }
+    EXPECT_EQ(text(), noted) << "the same process, the same place";
+}
+
 TEST_F(StoreTest, AFirstStartThatDiedBeforeItsFirstPageIsGoneOnWith) {
     fs::create_directories(options.directory);
     { const OwnerLock died(options.directory); }
