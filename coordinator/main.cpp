@@ -84,8 +84,7 @@ private:
         try {
             service_.open();
             boost::asio::post(io_, [this] {
-                service_.start();
-                tell_address();
+                if (tell_address()) service_.start();
             });
         } catch (const wal::StoreError& e) {
             fail(e.code() == EBUSY ? exit_usage : exit_store, e.what());
@@ -95,11 +94,13 @@ private:
     }
 
     /// Only now: a second start on this log must not lead everybody to itself.
-    void tell_address() try {
+    bool tell_address() try {
         if (!config_.address_file.empty())
             http::write_address_file(config_.address_file, config_.address, server_.port());
+        return true;
     } catch (const std::exception& e) {
         fail(exit_usage, e.what());
+        return false;
     }
 
     void fail(int code, const std::string& why) {

@@ -196,6 +196,7 @@ struct Program::State {
 
     void use(std::unique_ptr<wal::Store> opened) {
         store = std::move(opened);
+        if (!tell_address()) return;
         const TableOf table_of = [this](std::string_view name) { return store->table(name); };
         const Clock clock = [this] {
             return Moment{.microseconds = now_in_microseconds(),
@@ -227,17 +228,18 @@ struct Program::State {
         watch_room();
         forget_later(clock);
         is_ready = true;
-        tell_address();
         spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
     }
 
     /// Only now: a second start on this store must not lead everybody to itself.
-    void tell_address() try {
+    bool tell_address() try {
         if (!config.address_file.empty())
             http::write_address_file(config.address_file, config.address, server->port());
+        return true;
     } catch (const std::exception& error) {
         spdlog::critical("{}", error.what());
         failed(bad_configuration);
+        return false;
     }
 
     void start_inquiries(const Clock& clock) {

@@ -43,13 +43,18 @@ bool is_file(int descriptor) {
            S_ISREG(status.st_mode);
 }
 
-bool is_store(int descriptor) {
+bool is_called(int descriptor, std::string_view name) {
     char link[32];
     char path[4096];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     const ssize_t bytes = ::readlink(link, path, sizeof path);
-    return bytes > 0 && std::string_view(path, static_cast<size_t>(bytes)).ends_with("/data.mdb");
+    return bytes > 0 && std::string_view(path, static_cast<size_t>(bytes)).ends_with(name);
 }
+
+bool is_store(int descriptor) { return is_called(descriptor, "/data.mdb"); }
+
+/// What stands there is only told, and protects from what is none of the program's doing.
+bool is_lock(int descriptor) { return is_called(descriptor, "/owner.lock"); }
 
 bool is_socket(int descriptor) {
     struct stat status {};
@@ -66,7 +71,8 @@ bool is_meant(Call call, int descriptor) {
         case Call::meta_write:
             return is_store(descriptor) && (::fcntl(descriptor, F_GETFL) & O_DSYNC) != 0;
         case Call::file_write:
-        case Call::file_read: return is_file(descriptor) && !is_store(descriptor);
+        case Call::file_read:
+            return is_file(descriptor) && !is_store(descriptor) && !is_lock(descriptor);
         default: return is_socket(descriptor);
     }
 }
