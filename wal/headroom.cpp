@@ -16,11 +16,8 @@ std::size_t reserve_for(std::size_t map_bytes) {
     return std::min(most_reserved_bytes, map_bytes / 8 / page_bytes * page_bytes);
 }
 
-// Small enough that neither the fifth of the map that belongs to decisions nor half of what is kept
-// ahead is used up unseen.
-std::size_t much_growth(std::size_t map_bytes) {
-    return std::min(map_bytes / 128, reserve_for(map_bytes) / 8);
-}
+// Small enough that the fifth of the map that belongs to decisions isn't used up unseen.
+std::size_t much_growth(std::size_t map_bytes) { return map_bytes / 128; }
 
 }  // namespace
 
@@ -54,8 +51,11 @@ void HeadroomGauge::measure() {
 
 void HeadroomGauge::measure_if_due() {
     const bool is_old = now_() - measured_ >= std::chrono::seconds(1);
+    const std::size_t map = environment_.map_bytes();
     const std::size_t grown = environment_.extent_bytes() - extent_then_;
-    if (is_old || grown >= much_growth(environment_.map_bytes())) measure();
+    if (is_old || grown >= much_growth(map)) return measure();
+    // A burst uses up what is kept ahead long before; to see to that alone costs little.
+    if (grown >= reserve_for(map) / 8) environment_.reserve(reserve_for(map));
 }
 
 Headroom HeadroomGauge::read() const {
