@@ -201,6 +201,10 @@ protected:
         }));
         return said;
     }
+    unsigned accept_with(const Json& body) {
+        return ask(fleet_.credit, "POST", "/v1/reconciliation/accept", body).status;
+    }
+    unsigned accept(const std::string& reason) { return accept_with({{"reason", reason}}); }
     bool gets_open() {
         return eventually(30s,
                           [&] { return readiness().value("status", Json()) == Json("ready"); });
@@ -261,12 +265,7 @@ TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStay
     EXPECT_EQ(said.at("code"), "restored");
     EXPECT_NE(said.at("detail").get<std::string>().find("has forgotten"), std::string::npos)
         << said;
-    EXPECT_EQ(ask(fleet_.credit,
-                  "POST",
-                  "/v1/reconciliation/accept",
-                  {{"reason", "compared with the bank's list"}})
-                  .status,
-              200U);
+    EXPECT_EQ(accept("compared with the bank's list"), 200U);
     EXPECT_EQ(readiness().at("status"), "ready");
     EXPECT_TRUE(in_doubt().contains(gid)) << "only a person knows how it ended";
     EXPECT_EQ(ask(fleet_.coordinator,
@@ -303,12 +302,7 @@ TEST_F(RestoredTest, AStoreThatDoesNotKnowItsCoordinatorAnyMoreIsOpenedByAPerson
     fleet_.credit.start();
     EXPECT_EQ(readiness().at("code"), "restored");
     EXPECT_GE(reconcile(fleet_.credit).at("found"), 1);
-    EXPECT_EQ(ask(fleet_.credit,
-                  "POST",
-                  "/v1/reconciliation/accept",
-                  {{"reason", "nothing was under way"}})
-                  .status,
-              200U);
+    EXPECT_EQ(accept("nothing was under way"), 200U);
     EXPECT_EQ(readiness().at("status"), "ready");
 }
 
@@ -342,32 +336,20 @@ TEST_F(RestoredTest, AStoreThatLacksBranchesStaysClosedUntilAPersonAcceptsIt) {
     fleet_.coordinator.kill();
     restore();
     EXPECT_EQ(readiness().at("code"), "restored");
-    EXPECT_EQ(ask(fleet_.credit,
-                  "POST",
-                  "/v1/reconciliation/accept",
-                  {{"reason", "nobody has looked yet"}})
-                  .status,
-              409U);
+    EXPECT_EQ(accept("nobody has looked yet"), 409U);
     fleet_.coordinator.start();
     EXPECT_TRUE(fleet_.coordinator.wait_ready());
     const Json report = reconcile(fleet_.credit);
     EXPECT_GE(report.at("found"), 4) << report;
     for (const Json& finding : report.at("findings")) EXPECT_EQ(finding.at("kind"), "missing");
     EXPECT_EQ(readiness().at("code"), "restored");
-    EXPECT_EQ(ask(fleet_.credit, "POST", "/v1/reconciliation/accept", Json::object()).status, 400U);
-    EXPECT_EQ(ask(fleet_.credit,
-                  "POST",
-                  "/v1/reconciliation/accept",
-                  {{"reason", "booked again by hand"}})
-                  .status,
-              200U);
+    EXPECT_EQ(accept_with(Json::object()), 400U);
+    EXPECT_EQ(accept("booked again by hand"), 200U);
     EXPECT_EQ(readiness().at("status"), "ready");
     const Json audited = ask_json(fleet_.credit, "GET", "/v1/audit?limit=1").at("items").at(0);
     EXPECT_EQ(audited.at("operation"), "accept_restored");
     EXPECT_EQ(audited.at("detail").at("reason"), "booked again by hand");
-    EXPECT_EQ(
-        ask(fleet_.credit, "POST", "/v1/reconciliation/accept", {{"reason", "once more"}}).status,
-        409U);
+    EXPECT_EQ(accept("once more"), 409U);
 }
 
 }  // namespace
