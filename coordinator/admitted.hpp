@@ -20,13 +20,16 @@ struct Admitted {
         no_room,
         too_many,
         no_gid,
+        closed,    // the log may lack what another one of this coordinator decided
+        held,      // a participant named is not talked to: another log or store is seen there
+        lost_key,  // a participant holds this business key under a gid of a lost log
     };
     Kind kind = Kind::is_new;
     Gid gid{};  // of the transaction, new or repeated
 };
 
 /// The last of them: for tables by kind.
-constexpr Admitted::Kind last_kind = Admitted::Kind::no_gid;
+constexpr Admitted::Kind last_kind = Admitted::Kind::lost_key;
 
 /// "new", "repeat", ...: a literal.
 constexpr std::string_view to_text(Admitted::Kind kind) {
@@ -42,6 +45,9 @@ constexpr std::string_view to_text(Admitted::Kind kind) {
         case Admitted::Kind::no_room: return "no_room";
         case Admitted::Kind::too_many: return "too_many";
         case Admitted::Kind::no_gid: return "no_gid";
+        case Admitted::Kind::closed: return "closed";
+        case Admitted::Kind::held: return "held";
+        case Admitted::Kind::lost_key: return "lost_key";
     }
     return "";
 }

@@ -3,6 +3,7 @@
 #include "coordinator/comparison_api.hpp"
 #include "coordinator/dead_letters.hpp"
 #include "coordinator/listing.hpp"
+#include "coordinator/log_api.hpp"
 #include "coordinator/operation_log.hpp"
 #include "coordinator/operator_api.hpp"
 #include "coordinator/submissions.hpp"
@@ -34,10 +35,18 @@ Response unavailable(std::string_view code, std::string_view detail, const char*
 }
 
 /// Why a submission was not admitted.
-Response refusal_of(const Admitted& admitted) {
+Response refusal_of(const Service& service, const Admitted& admitted) {
     using Kind = Admitted::Kind;
     const Json about{{"gid", to_text(admitted.gid)}};
     switch (admitted.kind) {
+        case Kind::lost_key: return refused_lost_key(service, admitted.gid);
+        case Kind::closed:
+            return unavailable("log-closed", "nothing was started: " + service.log_detail(), "10");
+        case Kind::held:
+            return unavailable("participant-held",
+                               "nothing is sent to a participant of this transaction; nothing was "
+                               "started (GET /v1/participants shows which, and why)",
+                               "10");
         case Kind::changed:
             return problem(422,
                            "business-key-reused",
@@ -152,7 +161,8 @@ void submit(boost::asio::io_context& io,
     if (!read) return respond(read.error());
     const Admitted admitted = service.submit(std::move(read->submission));
     const bool is_repeat = admitted.kind == Admitted::Kind::repeat;
-    if (admitted.kind != Admitted::Kind::is_new && !is_repeat) return respond(refusal_of(admitted));
+    if (admitted.kind != Admitted::Kind::is_new && !is_repeat)
+        return respond(refusal_of(service, admitted));
     std::make_shared<Wait>(io, service, admitted.gid, is_repeat, std::move(respond))
         ->run(read->waiting);
 }
@@ -178,18 +188,51 @@ Response show(const Service& service, const Request& request) {
     });
 }
 
+/// What the asking participant has seen of our log, where it says so.
+std::optional<Seen> witness(const Request& request) {
+    const auto word = [&](const char* name) {
+        const auto found = request.query.find(name);
+        return found == request.query.end() ? std::string() : found->second;
+    };
+    return read_seen(word("log") + " " + word("epoch") + " " + word("start") + " " +
+                     word("position"));
+}
+
 Response decision(const Service& service, const Request& request) {
     const auto gid = parse_gid(request.parameter("gid"));
     if (!gid) return bad_gid();
-    const Inquiry verdict = service.inquire(*gid);
+    Inquiry verdict = service.inquire(*gid);
     if (!verdict) return unknown_gid(*gid);
+    // Who has seen more of this log than it holds is told nothing that this one only presumes.
+    const auto seen = witness(request);
+    const bool is_presumed = *verdict == Verdict::rollback && !service.log().read(*gid);
+    if (is_presumed && seen && service.knows_less_than(*seen)) verdict = Verdict::pending;
     const char* text = *verdict == Verdict::commit     ? "commit"
                        : *verdict == Verdict::rollback ? "rollback"
                                                        : "pending";
-    return http::json_response({{"gid", to_text(*gid)},
-                                {"coordinator", service.config().id},
-                                {"epoch", service.epoch()},
-                                {"decision", text}});
+    const LogGuard::Own& own = service.guard().own();
+    Json answer{{"gid", to_text(*gid)},
+                {"coordinator", service.config().id},
+                {"epoch", service.epoch()},
+                {"log", to_text(own.log)},
+                {"start", to_text(own.start)},
+                {"position", service.position()},
+                {"decision", text}};
+    if (!own.replaces.empty())
+        for (const wal::Token& each : own.replaces) answer["replaces"].push_back(to_text(each));
+    return http::json_response(answer);
+}
+
+/// A closed log says so and is ready all the same: whoever takes an unready program out of service
+/// would cut off the participants' inquiries, which it goes on answering. Clients get 503.
+Response readiness(const Service& service) {
+    const LogState state = service.log_state();
+    Json answer{{"status", "ok"}, {"log_state", to_text(state)}};
+    if (state == LogState::behind || state == LogState::unaccepted) {
+        answer["status"] = "closed";
+        answer["detail"] = service.log_detail();
+    }
+    return http::json_response(answer);
 }
 
 }  // namespace
@@ -244,7 +287,12 @@ void Api::add_client_routes() {
         respond(http::json_response({{"status", "ok"}}));
     };
     router_.add("GET", "/livez", ok);
-    router_.add("GET", "/readyz", ok);
+    router_.add("GET", "/readyz", [this](const Request&, const Respond& respond) {
+        respond(readiness(service_));
+    });
+    router_.add("GET", "/v1/identity", [this](const Request& request, const Respond& respond) {
+        respond(show_identity(service_, request));
+    });
     recovery::add_metrics_route(router_, service_.metrics());
 }
 
@@ -261,6 +309,23 @@ void Api::add_operator_routes() {
     router_.add("POST", "/v1/comparisons", [this](const Request& request, const Respond& respond) {
         respond(compare_branches(service_, request));
     });
+    router_.add("GET", "/v1/log", [this](const Request&, const Respond& respond) {
+        respond(show_log(service_));
+    });
+    router_.add("POST", "/v1/log/accept", [this](const Request& request, Respond respond) {
+        accept_log(service_, request, std::move(respond));
+    });
+    router_.add("GET", "/v1/lost", [this](const Request& request, const Respond& respond) {
+        respond(list_lost(service_, request));
+    });
+    router_.add("POST", "/v1/lost/settle", [this](const Request& request, Respond respond) {
+        settle_proven(service_, request, std::move(respond));
+    });
+    router_.add("POST",
+                "/v1/participants/{participant}/accept-store",
+                [this](const Request& request, Respond respond) {
+                    accept_store(service_, request, std::move(respond));
+                });
     router_.add("GET", "/v1/dead-letters", [this](const Request& request, const Respond& respond) {
         respond(list_dead_letters(service_, request));
     });

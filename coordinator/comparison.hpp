@@ -24,6 +24,7 @@ struct LoggedTransaction {
         over,       // finished: `branches` says how
         forgotten,  // not there, and it may have been
         never,      // not there, and it never was: minted here, and nothing was decided
+        replaced,   // not there: of a log whose place this one took
     };
     Kind kind = Kind::open;
     struct Branch {

@@ -102,11 +102,20 @@ public:
         LoggedTransaction& absent = log_[gid];
         const bool is_ours = service_.core().find(gid) == nullptr && service_.inquire(gid);
         if (!is_ours) return;  // live and not durable yet, or not minted here: nothing to say
+        const bool is_replaced =
+            !service_.guard().own().replaces.empty() && service_.may_settle_unknown(gid);
+        if (is_replaced) {
+            ++replaced_;
+            absent.kind = LoggedTransaction::Kind::replaced;
+            return;
+        }
         absent.kind = may_be_forgotten(gid) ? LoggedTransaction::Kind::forgotten
                                             : LoggedTransaction::Kind::never;
     }
 
     const std::map<Gid, LoggedTransaction>& log() const { return log_; }
+    /// Transactions of a log whose place this one took, which this one doesn't have.
+    std::size_t replaced() const { return replaced_; }
 
 private:
     void add(const wal::StoredTransaction& stored) {
@@ -116,19 +125,12 @@ private:
         if (found.damage.empty()) transaction = logged(*found.folded);
     }
 
-    bool may_be_forgotten(const Gid& gid) const {
-        const wal::Store& store = service_.log().store();
-        if (gid <= service_.log().forgotten_up_to()) return true;
-        // A log of a build that kept no such mark: what is below its first may have been forgotten.
-        const auto first = service_.log().walk({}, 1);
-        const bool has_forgotten_before =
-            store.running_seconds() >= service_.config().retention_hours * 3'600;
-        return has_forgotten_before && (first.empty() || gid < first.front().gid);
-    }
+    bool may_be_forgotten(const Gid& gid) const { return gid <= service_.log().forgotten_up_to(); }
 
     const Service& service_;
     std::map<Gid, LoggedTransaction> log_;
     std::size_t read_ = 0;
+    std::size_t replaced_ = 0;
     std::optional<Gid> through_;
 };
 
@@ -145,6 +147,9 @@ Json to_json(const Contradiction& found) {
 http::Response compare_branches(const Service& service, const http::Request& request) {
     Asked asked;
     if (auto refusal = read_asked(request, asked)) return *std::move(refusal);
+    // What a log that is behind lacks would look like something that nobody knows.
+    if (service.log_state() == LogState::behind)
+        return http::problem(503, "log-closed", service.log_detail());
     LogPart part(service, asked);
     if (part.through())
         std::erase_if(asked.items,
@@ -156,6 +161,7 @@ http::Response compare_branches(const Service& service, const http::Request& req
         findings.push_back(to_json(found));
     Json answer{{"coordinator", service.config().id},
                 {"epoch", service.epoch()},
+                {"of_replaced_logs", part.replaced()},
                 {"findings", std::move(findings)}};
     if (part.through()) answer["compared_through"] = to_text(*part.through());
     if (const auto forgotten = service.log().forgotten_up_to())

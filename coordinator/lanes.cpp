@@ -23,7 +23,6 @@ constexpr std::size_t most_bytes = 4 * 1024 * 1024 - 64 * 1024;  // room for bra
 constexpr std::size_t message_overhead = 640;                    // of what every message carries
 // RFC 9218: from 0, the most urgent, to 7; 3 is the usual.
 constexpr const char* unhurried = "u=5";
-constexpr Time first_sweep_limit{1'000};
 
 unsigned class_of(Verb verb) {
     return verb == Verb::prepare || verb == Verb::execute ? asking : telling;
@@ -49,6 +48,8 @@ struct Lanes::Shared {
     LaneHooks hooks;
     Config config;
     bool is_stopped = false;
+    bool is_new_work_released = false;
+    std::string closed_for;  // not empty: no lane opens any more
 };
 
 /// One participant's lane: the schedule decides, this sends, waits and reports.
@@ -68,32 +69,52 @@ public:
           peer_(around.peer(participant.endpoint,
                             2 * options_of(shared_->config, participant).window + 16)),
           retry_alarm_(around.alarm()),
-          release_alarm_(around.alarm()),
           sweep_(std::make_shared<Sweep>(
               around,
               *peer_,
               shared_->config,
               name_,
               Sweep::Hooks{
+                  .question = [this] { return shared_->hooks.question(name_); },
+                  .introduced =
+                      [this](const Question& question, const Introduction& introduction) {
+                          receive(question, introduction);
+                      },
                   .found = [this](const InDoubt& branch) { shared_->hooks.found_in_doubt(branch); },
-                  .ended = [this] { release_prepares(); },
-                  .is_urgent = [this] { return are_prepares_held_; }})) {}
+                  .ended =
+                      [this] {
+                          was_swept_ = true;
+                          set_holds();
+                      },
+                  .is_urgent = [this] { return schedule_.is_held(asking); }})) {
+        for (const unsigned of_class : {asking, telling}) schedule_.hold(of_class, true);
+    }
 
-    void start() {
-        schedule_.hold(asking, are_prepares_held_ = true);
-        sweep_->start();
-        const Time limit = std::min<Time>(first_sweep_limit, shared_->config.sweep_interval);
-        release_alarm_->set(around_.now() + limit,
-                            [self = shared_from_this()] { self->release_prepares(); });
+    void start() { sweep_->start(); }
+
+    void ask_again() {
+        if (!is_open_) sweep_->start_now();
+    }
+
+    /// What leaves now, by what is known of the participant.
+    void set_holds() {
+        const bool is_closed = !shared_->closed_for.empty();
+        const bool is_released = shared_->is_new_work_released;
+        schedule_.hold(telling, is_closed || !is_open_);
+        schedule_.hold(asking, is_closed || !is_open_ || !(was_swept_ || is_released));
+        pump_soon();
     }
 
     void stop() {
         retry_alarm_->cancel();
-        release_alarm_->cancel();
         sweep_->stop();
         peer_->close();
     }
 
+    recovery::Peer& peer() { return *peer_; }
+    const std::string& held_for() const {
+        return shared_->closed_for.empty() ? held_for_ : shared_->closed_for;
+    }
     Schedule& schedule() { return schedule_; }
     const Schedule& schedule() const { return schedule_; }
 
@@ -122,10 +143,31 @@ public:
                 .is_open = schedule_.is_open(),
                 .waiting = schedule_.size(),
                 .in_flight = schedule_.in_flight(),
-                .last_error = last_error_};
+                .last_error = last_error_,
+                .is_heard = is_open_,
+                .held_for = held_for()};
     }
 
 private:
+    void receive(const Question& question, const Introduction& introduction) {
+        const Reception reception = shared_->hooks.introduced(name_, question, introduction);
+        if (shared_->is_stopped) return;
+        note_health(true, {});
+        if (reception.why != held_for_ && !reception.why.empty())
+            spdlog::warn("nothing is sent to {}: {}", name_, reception.why);
+        if (reception.is_open && !held_for_.empty()) spdlog::info("{} is talked to again", name_);
+        is_open_ = reception.is_open;
+        held_for_ = reception.why;
+        set_holds();
+    }
+
+    /// Something is not as it was: nothing is sent before the participant was asked again.
+    void doubt() {
+        is_open_ = false;
+        set_holds();
+        sweep_->start_now();
+    }
+
     void pump() {
         if (shared_->is_stopped) return;
         for (Schedule::Request& request : schedule_.take(around_.now())) send(std::move(request));
@@ -200,6 +242,9 @@ private:
         wal::crash_point("answered", to_text(request.verb));
         const std::vector<Answer> answers =
             read_answers(request.verb, subjects, is_array, response);
+        const bool is_doubtful =
+            (response && shared_->hooks.is_doubtful(name_, *response)) ||
+            std::ranges::count(answers, Answer::Kind::stale_epoch, &Answer::kind) > 0;
         bool any_clear = false;
         std::vector<bool> was_wanted;
         for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -216,6 +261,7 @@ private:
             if (was_wanted[i])
                 shared_->hooks.answered(name_, call.key, request.verb, answers[i], call.attempts);
         }
+        if (is_doubtful && !shared_->is_stopped) doubt();
         pump_soon();
     }
 
@@ -230,8 +276,8 @@ private:
         switch (answer.kind) {
             case Answer::Kind::voted:
             case Answer::Kind::acknowledged: return schedule_.settled(call);
-            case Answer::Kind::contradicted:
-            case Answer::Kind::stale_epoch: return schedule_.contradicted(call, around_.now());
+            case Answer::Kind::contradicted: return schedule_.contradicted(call, around_.now());
+            case Answer::Kind::stale_epoch:  // asked again once the participant listens to us
             case Answer::Kind::unclear:
                 return schedule_.unclear(call, around_.now(), answer.is_to_go_alone);
         }
@@ -252,11 +298,6 @@ private:
         }
     }
 
-    void release_prepares() {
-        schedule_.hold(asking, are_prepares_held_ = false);
-        pump_soon();
-    }
-
     recovery::Surroundings& around_;
     std::shared_ptr<Shared> shared_;
     std::string name_;
@@ -265,12 +306,13 @@ private:
     Schedule schedule_;
     std::unique_ptr<recovery::Peer> peer_;
     std::unique_ptr<recovery::Alarm> retry_alarm_;
-    std::unique_ptr<recovery::Alarm> release_alarm_;
     std::shared_ptr<Sweep> sweep_;
     std::optional<Time> armed_for_;
     std::string last_error_;
     bool is_pump_posted_ = false;
-    bool are_prepares_held_ = false;
+    bool is_open_ = false;    // it was heard, and says nothing against our log
+    bool was_swept_ = false;  // its first sweep has ended
+    std::string held_for_;
 };
 
 Lanes::Lanes(recovery::Surroundings& around,
@@ -288,6 +330,30 @@ Lanes::~Lanes() { stop(); }
 void Lanes::start() {
     is_started_ = true;
     for (auto& [name, lane] : lanes_) lane->start();
+}
+
+void Lanes::release_new_work() {
+    shared_->is_new_work_released = true;
+    for (auto& [name, lane] : lanes_) lane->set_holds();
+}
+
+void Lanes::ask_again() {
+    for (auto& [name, lane] : lanes_) lane->ask_again();
+}
+
+void Lanes::close(const std::string& why) {
+    shared_->closed_for = why;
+    for (auto& [name, lane] : lanes_) lane->set_holds();
+}
+
+std::string Lanes::held_for(std::string_view participant) const {
+    const auto found = lanes_.find(participant);
+    return found == lanes_.end() ? "" : found->second->held_for();
+}
+
+recovery::Peer* Lanes::peer(std::string_view participant) const {
+    const auto found = lanes_.find(participant);
+    return found == lanes_.end() ? nullptr : &found->second->peer();
 }
 
 void Lanes::stop() {

@@ -40,6 +40,13 @@ struct Rendered {
     bool is_awaited = false;  // somebody waits for what comes of it
 };
 
+/// Whether a participant's lane is open. Until it was asked which log of ours it knows nothing is
+/// sent to it; while another log or another store is seen there, neither.
+struct Reception {
+    bool is_open = false;
+    std::string why;  // it is not open, for people; empty: it only has to be asked again
+};
+
 /// What the lanes need of their owner; all called on the loop.
 struct LaneHooks {
     std::function<Rendered(const std::string& participant, const BranchKey&, Verb)> render;
@@ -51,6 +58,13 @@ struct LaneHooks {
                        std::uint32_t attempts)>
         answered;
     std::function<void(const InDoubt&)> found_in_doubt;
+    /// How to ask the participant which log it knows.
+    std::function<Question(const std::string& participant)> question;
+    /// What it answered, and so whether anything may be sent to it.
+    std::function<Reception(const std::string& participant, const Question&, const Introduction&)>
+        introduced;
+    /// What came with an answer contradicts what is known of this participant.
+    std::function<bool(const std::string& participant, const http::Response&)> is_doubtful;
 };
 
 /// How a participant's lane is doing, for people.
@@ -61,6 +75,8 @@ struct LaneStatus {
     std::size_t waiting = 0;
     std::size_t in_flight = 0;
     std::string last_error;
+    bool is_heard = false;  // it has said which log it knows, and nothing against ours
+    std::string held_for;   // why nothing is sent to it; empty: it is, or will be once heard
 };
 
 /// All lanes. One loop thread.
@@ -75,8 +91,19 @@ public:
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;
 
-    /// Begins with a sweep of every participant; prepares wait for its answer, or for 1 s.
+    /// Begins with a sweep of every participant. Nothing is sent to one before it has answered
+    /// that; new work, beside that, waits for the end of its first sweep or for release_new_work().
     void start();
+    /// Every participant was heard, or enough time has passed for those that will be.
+    void release_new_work();
+    /// Asks those whose lanes are not open once more, now.
+    void ask_again();
+    /// Sends nothing more but questions, whatever these bring.
+    void close(const std::string& why);
+    /// Why nothing is sent to this participant, though it was heard; empty: it is.
+    std::string held_for(std::string_view participant) const;
+    /// For questions beside the lanes' own; nullptr when no such participant is configured.
+    recovery::Peer* peer(std::string_view participant) const;
     /// Sends nothing more; what is in flight is abandoned.
     void stop();
 

@@ -24,7 +24,7 @@ std::string quoted(std::string_view text) {
 }
 
 /// Room for what most messages take: one allocation for each.
-constexpr std::size_t usual_bytes = 640;
+constexpr std::size_t usual_bytes = 768;
 
 /// All but the end of the object.
 std::string opening(const Envelope& e) {
@@ -36,6 +36,11 @@ std::string opening(const Envelope& e) {
     object.text("participant", e.participant);
     object.text("coordinator", e.coordinator);
     object.number("epoch", e.epoch);
+    if (!e.log.empty()) {
+        object.text("log", e.log);
+        object.text("start", e.start);
+        object.number("position", e.position);
+    }
     object.text("low_water", e.low_water);
     object.begin("origin");
     http::ObjectText origin(text);
@@ -43,6 +48,13 @@ std::string opening(const Envelope& e) {
     origin.text("request_id", e.origin.request_id);
     origin.text("actor", e.origin.actor);
     origin.close();
+    if (e.replaces.empty()) return text;
+    text += R"(,"replaces":[)";
+    for (const std::string& log : e.replaces) {
+        if (text.back() != '[') text += ',';
+        http::append_quoted(text, log);
+    }
+    text += ']';
     return text;
 }
 
@@ -107,7 +119,7 @@ Answer read_problem(Verb verb, unsigned status, const Value& body) {
     const bool is_no =
         status == 409 && (answer.code == "refused" || answer.code == "already_rolled_back");
     answer.is_fault = std::ranges::find(faults, status) != std::end(faults);
-    if (status == 409 && answer.code == "stale_epoch") {
+    if (status == 409 && (answer.code == "stale_epoch" || answer.code == "other_log")) {
         answer.kind = Answer::Kind::stale_epoch;
         if (const Value* seen = body.find("epoch"))
             if (const auto number = seen->exact_integer(); number && *number >= 0)

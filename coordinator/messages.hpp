@@ -20,7 +20,11 @@ struct Envelope {
     std::string participant;
     std::string coordinator;
     std::uint64_t epoch = 0;
-    std::string low_water;  // the smallest unfinished gid that names this participant
+    std::string log;  // which log speaks, and which start of it; empty: not told
+    std::string start;
+    std::uint64_t position = 0;         // of its last durable batch
+    std::vector<std::string> replaces;  // logs whose place it takes, the latest first
+    std::string low_water;              // the smallest unfinished gid that names this participant
     Origin origin;
 };
 
@@ -51,7 +55,7 @@ struct Answer {
         voted,         // `vote` is filled: a yes or a no
         acknowledged,  // `result` is filled
         contradicted,  // can't follow the decision: a person is needed
-        stale_epoch,   // we have been replaced
+        stale_epoch,   // another start, or another log, of this coordinator is listened to
         unclear,       // not an answer: ask again
     };
     Kind kind = Kind::unclear;

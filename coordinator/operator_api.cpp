@@ -53,6 +53,11 @@ std::optional<Response> read_resolve(const http::Request& request, Asked& asked)
 
 }  // namespace
 
+std::string who_asks(const http::Request& request) {
+    const std::string actor = http::cut(request.header("X-Actor"), 128);
+    return (actor.empty() ? "somebody" : actor) + " at " + request.remote_address;
+}
+
 Response refused(ResolveRefusal refusal, const Gid& gid) {
     const Json about{{"gid", to_text(gid)}};
     switch (refusal) {
@@ -82,6 +87,12 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
                            "not-a-dead-letter",
                            "this branch is asked still; POST .../retry makes what waits due now",
                            about);
+        case ResolveRefusal::unconfirmed:
+            return problem(409,
+                           "log-unconfirmed",
+                           "this log may be behind and waits until its participants were heard; "
+                           "GET /v1/log says for whom, `recoveryctl accept` ends the waiting",
+                           about);
         default:
             return problem(
                 409,
@@ -100,11 +111,6 @@ Response no_room() {
     return response;
 }
 
-std::string who_asks(const http::Request& request) {
-    const std::string actor = http::cut(request.header("X-Actor"), 128);
-    return (actor.empty() ? "somebody" : actor) + " at " + request.remote_address;
-}
-
 void settle_unknown(Service& service,
                     const Gid& gid,
                     const Asked& asked,
@@ -115,7 +121,7 @@ void settle_unknown(Service& service,
         return respond(problem({"how", "rollback or commit: nothing else is known of it"}));
     if (!asked.branch_id.empty())
         return respond(problem({"branch_id", "nothing: the word is about the whole transaction"}));
-    service.settle_unknown(
+    service.settle_lost(
         gid,
         *decision,
         who,
@@ -200,9 +206,11 @@ Response list_participants(const Service& service) {
         Json item{{"participant", lane.participant},
                   {"endpoint", lane.endpoint},
                   {"available", !lane.is_open},
+                  {"heard", lane.is_heard},
                   {"waiting", lane.waiting},
                   {"in_flight", lane.in_flight}};
         if (!lane.last_error.empty()) item["last_error"] = lane.last_error;
+        if (!lane.held_for.empty()) item["held_for"] = lane.held_for;
         items.push_back(std::move(item));
     }
     return http::json_response({{"items", std::move(items)}});
@@ -214,6 +222,8 @@ Response show_status(Service& service) {
     return http::json_response({{"coordinator", service.config().id},
                                 {"node", service.config().node},
                                 {"epoch", service.epoch()},
+                                {"log_identity", to_text(service.guard().own().log)},
+                                {"log_state", to_text(service.log_state())},
                                 {"live", service.core().transactions().size()},
                                 {"needs_attention", service.needing_attention()},
                                 {"running_seconds", store.running_seconds()},

@@ -18,6 +18,9 @@ http::Response refused(ResolveRefusal refusal, const Gid& gid);
 /// A whole number from 1 to `most`.
 std::optional<std::size_t> parse_limit(const std::string& text, std::size_t most);
 
+/// Who makes a request, as what it does is written down: the X-Actor header and the address.
+std::string who_asks(const http::Request& request);
+
 /// Makes waiting retries due: {gid, hurried}.
 http::Response retry(Service& service, const http::Request& request);
 /// {branch_id?, how, reason}: answered once the person's decision is durable.

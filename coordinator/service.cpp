@@ -21,8 +21,7 @@ constexpr std::uint64_t ceiling_pushed_below = 30'000;  // when less than this i
 constexpr Time housekeeping_interval{10'000};
 constexpr std::size_t forget_batch = 1'000;
 constexpr int exit_broken = 5;
-constexpr std::string_view restores_name = "restores";
-constexpr std::string_view restored_below_name = "restored below";
+constexpr Time patience{1'000};  // with participants that are not heard at once
 
 wal::LogOptions log_options(const Config& config, wal::StoreOptions store) {
     wal::LogOptions options;
@@ -55,7 +54,16 @@ Service::Service(recovery::Surroundings& around, const Config& config, Stop stop
                               Verb v,
                               const Answer& a,
                               std::uint32_t attempts) { answered(p, k, v, a, attempts); },
-           .found_in_doubt = [this](const InDoubt& branch) { found_in_doubt(branch); }}),
+           .found_in_doubt = [this](const InDoubt& branch) { found_in_doubt(branch); },
+           .question = [this](const std::string& p) { return question_to(p); },
+           .introduced = [this](const std::string& p,
+                                const Question& q,
+                                const Introduction& i) { return introduced(p, q, i); },
+           .is_doubtful = [this](const std::string& p,
+                                 const http::Response& r) { return is_doubtful(p, r); }}),
+      patience_alarm_(around.alarm()),
+      seen_alarm_(around.alarm()),
+      end_alarm_(around.alarm()),
       tick_alarm_(around.alarm()),
       housekeeping_alarm_(around.alarm()) {
     metrics_.at_scrape([this](recovery::Readings& to) { read_metrics(to); });
@@ -79,39 +87,19 @@ void Service::open() {
     const auto name = [](const wal::Gid& gid) { return to_text(gid); };
     const recovery::FoldReport report = recovery::fold_at_start(*log_, core_, decode_record, name);
     report_fold(report);
+    const wal::Store& opened = log_->store();
     const std::uint64_t floor = std::max(log_->gid_ceiling(), wall_milliseconds());
-    restore_ = static_cast<std::uint32_t>(log_->store().number(wal::restored_at_epoch));
+    guard_.emplace(LogGuard::Own{.id = config_.id,
+                                 .log = opened.identity().log,
+                                 .replaces = opened.identity().replaces,
+                                 .epoch = opened.epoch(),
+                                 .start = opened.start(),
+                                 .from_milliseconds = floor},
+                   log_->starts());
     mint_.emplace(
-        config_.node, floor, [this] { return around_.random(); }, restore_);
-    note_restore(floor);
+        config_.node, floor, [this] { return around_.random(); }, guard_->start().tag);
+    open_identity();
     if (report.unnamed > 0) presumes_nothing_below_ = mint_->next_at_least();
-}
-
-/// The first start after a restore notes below which ids the lost log may have known more of what
-/// this one knows; whatever it minted since the backup, and this log doesn't know, has other bits.
-void Service::note_restore(std::uint64_t floor) {
-    wal::Store& store = log_->store();
-    if (!store.identity().was_restored) return;
-    // A restore raises the epoch by more than any number of starts: its millions tell restores
-    // apart.
-    const std::uint64_t restores =
-        store.number(wal::restored_at_epoch) / wal::restored_epochs_ahead;
-    std::uint64_t below = store.number(restored_below_name);
-    if (store.number(restores_name) < restores) {
-        below = floor;
-        store.submit(wal::Job{.work =
-                                  [&store, restores, floor](wal::Unit& unit) {
-                                      wal::Store::raise(unit, store, restores_name, restores);
-                                      wal::Store::raise(unit, store, restored_below_name, floor);
-                                  },
-                              .then = [](wal::Written) {},
-                              .label = "restored"});
-    }
-    restored_below_ = presumes_nothing_below_ = GidMint(0, below, {}).next_at_least();
-    spdlog::warn(
-        "this log was restored from a backup: what it does not know to be decided, and ids "
-        "below {} that it does not know, wait for a person (recoveryctl resolve)",
-        to_text(*restored_below_));
 }
 
 void Service::report_fold(const recovery::FoldReport& report) const {
@@ -134,29 +122,31 @@ void Service::start() {
     room_watch_.emplace(
         around_, [this] { return log_->store().headroom(); }, alerts_);
     pushed_ceiling_ = milliseconds_of(mint_->next_at_least()) + ceiling_ahead;
-    // Nothing is minted, so nothing is admitted, before the ceiling is durable.
-    log_->append(
-        {},
-        wal::Urgency::forced,
-        [this](wal::Written) {
-            wal::crash_point("before-resume");
-            // One by one: the effects of all would take as much memory again. Nothing that they
-            // cause comes back to the core within this turn.
-            for (const auto& [gid, transaction] : core_.transactions())
-                perform(core_.resume(gid, around_.now(), restored_below_));
-            lanes_.start();
-            is_ready_ = true;
-            arm_tick();
-            arm_housekeeping();
-            room_watch_->start();
-            wal::crash_point("after-resume");
-        },
-        pushed_ceiling_);
+    // Nothing is minted, so nothing is admitted, and nothing is sent, before this start stands in
+    // the log's list and its ceiling is durable.
+    log_->begin(guard_->start(), pushed_ceiling_, [this](wal::Written) {
+        wal::crash_point("before-resume");
+        // One by one: the effects of all would take as much memory again. Nothing that they
+        // cause comes back to the core within this turn.
+        for (const auto& [gid, transaction] : core_.transactions())
+            perform(core_.resume(gid, around_.now(), undecided(gid)));
+        lanes_.start();
+        patience_alarm_->set(around_.now() + std::min(patience, config_.sweep_interval),
+                             [this] { end_first_round(); });
+        is_ready_ = true;
+        arm_tick();
+        arm_housekeeping();
+        room_watch_->start();
+        wal::crash_point("after-resume");
+    });
 }
 
 void Service::look() {
     for (const auto& [gid, transaction] : core_.transactions())
-        core_.resume(gid, around_.now(), restored_below_);
+        core_.resume(gid,
+                     around_.now(),
+                     undecided(gid) == Undecided::waits_for_operator ? Undecided::waits_for_operator
+                                                                     : Undecided::goes_on);
 }
 
 void Service::stop() {
@@ -164,8 +154,13 @@ void Service::stop() {
     lanes_.stop();
     alerts_.stop();
     if (room_watch_) room_watch_->stop();
+    if (lost_list_) lost_list_->stop();
+    patience_alarm_->cancel();
+    seen_alarm_->cancel();
+    end_alarm_->cancel();
     tick_alarm_->cancel();
     housekeeping_alarm_->cancel();
+    if (is_ready_) write_seen();
 }
 
 // --- the one place where events and effects pass ---
@@ -261,6 +256,11 @@ void Service::perform(const Withdraw& e) { lanes_.drop(e.participant, {e.gid, e.
 void Service::perform(const Tell& e) {
     if (e.milestone == Milestone::resolved || e.milestone == Milestone::failed)
         settling_.erase(e.gid);
+    // A held one's branches were listed as evidence.
+    if (e.milestone == Milestone::resolved && lowest_lost_) {
+        log_->forget_lost(e.gid);
+        look_at_lost();
+    }
     const auto found = waiters_.find(e.gid);
     if (found == waiters_.end()) return;
     const auto is_told = [&](const Waiting& waiting) {

@@ -4,6 +4,8 @@
 #include "coordinator/admitted.hpp"
 #include "coordinator/config.hpp"
 #include "coordinator/lanes.hpp"
+#include "coordinator/log_guard.hpp"
+#include "coordinator/lost.hpp"
 #include "coordinator/protocol/admission.hpp"
 #include "coordinator/protocol/protocol.hpp"
 #include "coordinator/references.hpp"
@@ -19,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -55,8 +58,26 @@ struct Found {
 /// The fold of a transaction's stored records.
 Found read_back(const wal::StoredTransaction& stored);
 
-/// An answer to "what was decided?"; nothing for a gid that this coordinator never minted.
+/// An answer to "what was decided?"; nothing for a gid of another coordinator.
 using Inquiry = std::optional<Verdict>;
+
+/// Whether the log may be believed.
+enum class LogState {
+    unheard,     // ordinary: not every participant was heard yet; in a second it is open
+    open,        // what it doesn't know was rolled back
+    moved,       // its file was moved or copied: open for new work, and nothing is presumed
+    unaccepted,  // it takes another log's place and nobody has accepted it: nothing is sent
+    behind,      // a participant has seen more of it than it holds: nothing is sent
+};
+
+std::string_view to_text(LogState state);
+
+/// A lost transaction as its participants tell of it.
+struct LostTransaction {
+    Gid gid{};
+    std::vector<wal::LostBranch> branches;
+    std::optional<Decision> proven;
+};
 
 /// One shard: the core, its lanes, and who waits for what. One loop thread, the log's writer aside.
 class Service {
@@ -115,13 +136,52 @@ public:
 
     /// The log knows nothing of this gid and may not presume: only a person can say.
     bool may_settle_unknown(const Gid& gid) const;
-    /// Writes down what a person says of such a gid; `then` runs once that is durable. Whoever
-    /// holds a branch of it in doubt hears it at its next inquiry or at the next sweep.
-    void settle_unknown(const Gid& gid,
-                        Decision decision,
-                        const std::string& who,
-                        const std::string& reason,
-                        std::function<void(wal::Written)> then);
+    // --- the log's identity ---
+
+    LogState log_state() const;
+    /// Why it is not open, and what to do; empty where it is.
+    std::string log_detail() const;
+    /// Whether participants may listen to this log.
+    bool may_be_listened_to() const;
+    const LogGuard& guard() const { return *guard_; }
+    std::uint64_t position() const { return log_->store().position(); }
+    /// Configured participants that were not heard since the start.
+    std::vector<std::string> unheard() const;
+    /// Of a log that takes another's place: participants whose branches were not listed yet.
+    std::vector<std::string> unlisted() const;
+    /// Participants that give no list of their branches: what they know of lost ones is not known.
+    const std::set<std::string>& listless() const { return listless_; }
+
+    enum class Accepting { accepted, nothing_to_accept, not_heard };
+    /// A person takes the log as it is: one that takes another's place, or that was moved. All
+    /// participants must have been heard (and listed), but for those left out; those get nothing
+    /// until they were. Accepted: `then` runs once that is durable.
+    Accepting accept(const std::set<std::string>& left_out,
+                     const std::string& who,
+                     const std::string& reason,
+                     std::function<void(wal::Written)> then);
+    /// A person takes the participant's store as it is from now on.
+    void accept_store(const std::string& participant,
+                      const std::string& who,
+                      const std::string& reason,
+                      std::function<void(wal::Written)> then);
+
+    /// Lost transactions above `after`, in gid order.
+    std::vector<LostTransaction> lost(std::optional<Gid> after, std::size_t limit) const;
+    /// A person's word on one of them, which takes its business key and is delivered to every
+    /// branch that is known. `then` runs once it is durable.
+    void settle_lost(const Gid& gid,
+                     Decision decision,
+                     const std::string& who,
+                     const std::string& reason,
+                     std::function<void(wal::Written)> then);
+    bool is_lost(const Gid& gid) const { return !log_->lost(gid).empty(); }
+    /// Settles all that are proven, in order; `then` gets how many.
+    void settle_proven(const std::string& who,
+                       const std::string& reason,
+                       std::function<void(std::size_t)> then);
+    /// Somebody else has seen this of our log: true when that is more than it holds.
+    bool knows_less_than(const Seen& seen) const;
 
     const Protocol& core() const { return core_; }
     const wal::Log& log() const { return *log_; }
@@ -140,6 +200,7 @@ public:
 
 private:
     Admitted take(Submission submission);
+    std::optional<Gid> lost_under(const BusinessKey& key) const;
     void read_metrics(recovery::Readings& to) const;
     void feed(const Event& event);
     void perform(Effects effects);
@@ -180,8 +241,41 @@ private:
     std::optional<Gid> mint();
     std::uint64_t wall_milliseconds() const;
     void push_ceiling();
-    void note_restore(std::uint64_t floor);
-    bool may_have_been_decided(const Gid& unknown) const;
+    void open_identity();
+    bool may_presume_rollback(const Gid& unknown) const;
+    Undecided undecided(const Gid& gid) const;
+
+    Question question_to(const std::string& participant);
+    Reception introduced(const std::string& participant,
+                         const Question& question,
+                         const Introduction& told);
+    Reception judged_badly(const std::string& participant, const Judgement& judgement);
+    Reception standing_of(const std::string& participant,
+                          const Question& question,
+                          const Introduction& told);
+    bool is_refused_by(const std::string& participant);
+    bool is_doubtful(const std::string& participant, const http::Response& response);
+    void remember(const std::string& participant, const wal::SeenStore& seen);
+    void write_seen();
+    void heard(const std::string& participant);
+    void note_known();
+    void end_first_round();
+    void confirm();
+    void close_log(const std::string& why);
+    void end_later(int exit_code, const std::string& why);
+    void raise_seldom(recovery::Alert alert);
+    void list_lost(const std::string& participant, bool is_final);
+    bool is_listed(const std::string& participant) const;
+    bool is_of_a_lost_log(const wal::LostBranch& branch);
+    void look_at_lost();
+    std::vector<wal::Entry> settlement(const Gid& gid,
+                                       Decision decision,
+                                       const std::string& who,
+                                       const std::string& reason,
+                                       std::vector<Record>& records);
+    BusinessKey key_to_settle(const Gid& gid, const std::vector<wal::LostBranch>& branches) const;
+    struct Settling;
+    void settle_next(const std::shared_ptr<Settling>& settling);
     void report_fold(const recovery::FoldReport& report) const;
 
     void arm_tick();
@@ -218,9 +312,33 @@ private:
         recovery::Time seen_at{};  // when it was first seen to be the oldest
     };
     std::optional<Oldest> oldest_in_doubt_;
-    std::uint32_t restore_ = 0;     // of the log: in the ids minted since
     Gid presumes_nothing_below_{};  // unknown gids below it may have been decided: pending
-    std::optional<Gid> restored_below_;
+
+    std::optional<LogGuard> guard_;
+    std::set<std::string> heard_;       // participants that said nothing against this log
+    bool is_first_round_over_ = false;  // all were heard, or a second has passed
+    bool is_confirmed_ = false;         // nobody who may know more is left to be heard
+    bool is_moved_ = false;
+    bool awaits_acceptance_ = false;
+    std::string log_text_;  // as messages carry them
+    std::string start_text_;
+    std::vector<std::string> replaces_text_;
+    bool is_known_ = false;   // somebody listens to this log, or did
+    std::string closed_for_;  // not empty: it is behind
+    bool is_ending_ = false;
+    std::map<std::string, wal::SeenStore> seen_;  // stores, by participant
+    std::set<std::string> unwritten_seen_;
+    std::map<std::string, Time> refused_by_;  // when it last refused this start
+    std::set<std::string> behind_at_;         // participants that have heard from a later start
+    std::vector<InDoubt> strangers_;          // found before anything may be presumed
+    std::shared_ptr<LostList> lost_list_;
+    std::set<std::string> being_listed_finally_;
+    std::set<std::string> listed_;  // this time, or for good
+    std::set<std::string> listless_;
+    std::optional<Gid> lowest_lost_;
+    std::unique_ptr<recovery::Alarm> patience_alarm_;
+    std::unique_ptr<recovery::Alarm> seen_alarm_;
+    std::unique_ptr<recovery::Alarm> end_alarm_;
     std::set<Gid> settling_;
 
     struct Counted {

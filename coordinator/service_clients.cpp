@@ -1,5 +1,6 @@
 // What clients and people on call ask of the service.
 #include "coordinator/log_entries.hpp"
+#include "coordinator/protocol/modes.hpp"
 #include "coordinator/record_codec.hpp"
 #include "coordinator/service.hpp"
 #include "http/text.hpp"
@@ -26,6 +27,8 @@ Admitted Service::submit(Submission submission) {
 Admitted Service::take(Submission submission) {
     using Kind = Admitted::Kind;
     Gid same{};
+    // Before what is known here: of the attempts of a lost log nobody knows which one it was.
+    if (const auto lost = lost_under(submission.key)) return {Kind::lost_key, *lost};
     switch (admission_of(submission, same)) {
         case Admission::is_new: break;
         case Admission::repeat: return {Kind::repeat, same};
@@ -35,6 +38,11 @@ Admitted Service::take(Submission submission) {
         case Admission::superseded: return {Kind::superseded, same};
         case Admission::damaged: return {Kind::damaged, same};
     }
+    if (!closed_for_.empty() || awaits_acceptance_) return {Kind::closed, {}};
+    for (BranchIndex i = 0; i < submission.branches.size(); ++i)
+        if (is_in_first_phase(submission.mode, i) &&
+            !lanes_.held_for(submission.branches[i].participant).empty())
+            return {Kind::held, {}};
     if (core_.transactions().size() >= config_.max_live ||
         core_.live_bytes() >= config_.max_live_bytes)
         return {Kind::too_many, {}};
@@ -148,18 +156,17 @@ Inquiry Service::inquire(const Gid& gid) const {
         if (!found.folded->decision) return Verdict::pending;
         return *found.folded->decision == Decision::commit ? Verdict::commit : Verdict::rollback;
     }
-    if (may_have_been_decided(gid)) return Verdict::pending;
-    return mint_->has_minted(gid) ? Inquiry(Verdict::rollback) : std::nullopt;
+    if (node_of(gid) != config_.node) return std::nullopt;
+    return may_presume_rollback(gid) ? Verdict::rollback : Verdict::pending;
 }
 
 /// Presumed abort holds of what this log never knew: not of what a lost one may have known, nor of
 /// what it has forgotten. Who asks about that had acknowledged its end and lost it, and can't hear
 /// another one from us (a participant restored from an old backup).
-bool Service::may_have_been_decided(const Gid& unknown) const {
-    if (node_of(unknown) != config_.node) return false;
-    if (restore_ != 0 && restore_of(unknown) != restore_) return true;
-    if (!mint_->has_minted(unknown)) return false;
-    return unknown < presumes_nothing_below_ || unknown <= log_->forgotten_up_to();
+bool Service::may_presume_rollback(const Gid& unknown) const {
+    if (!is_confirmed_ || !closed_for_.empty()) return false;
+    if (!guard_->has_minted(unknown, mint_->next_at_least())) return false;
+    return unknown >= presumes_nothing_below_ && !(unknown <= log_->forgotten_up_to());
 }
 
 std::size_t Service::retry(const Gid& gid) {
@@ -188,40 +195,12 @@ Service::Resolving Service::resolve(const ResolveAsked& asked) {
 }
 
 bool Service::may_settle_unknown(const Gid& gid) const {
-    return !settling_.contains(gid) && core_.find(gid) == nullptr && !log_->read(gid) &&
-           inquire(gid) == Verdict::pending;
-}
-
-void Service::settle_unknown(const Gid& gid,
-                             Decision decision,
-                             const std::string& who,
-                             const std::string& reason,
-                             std::function<void(wal::Written)> then) {
-    settling_.insert(gid);
-    const Started started{.gid = gid,
-                          .mode = Mode::two_phase,
-                          .key = {.code = unknown_code, .id = to_text(gid)},
-                          .origin = {.actor = who}};
-    const std::string how(to_text(decision));
-    const std::vector<Record> records{
-        started,
-        Resolved{gid, std::nullopt, how, who, reason},
-        Decided{gid, decision, {.code = "by_hand", .message = reason, .branch = {}}, {}},
-        Finished{gid}};
-    std::vector<wal::Entry> entries;
-    for (std::uint32_t n = 0; n < records.size(); ++n)
-        entries.push_back(to_entry({records[n], n, true}, around_.wall_microseconds()));
-    alerts_.raise({.kind = "resolved_by_hand",
-                   .subject = to_text(gid),
-                   .text = how + " by " + who + ": " + reason,
-                   .data = {},
-                   .is_event = true});
-    log_->append(std::move(entries),
-                 wal::Urgency::forced,
-                 [this, gid, then = std::move(then)](wal::Written written) {
-                     settling_.erase(gid);
-                     then(written);
-                 });
+    const bool is_unknown =
+        !settling_.contains(gid) && core_.find(gid) == nullptr && !log_->read(gid);
+    if (!is_unknown || node_of(gid) != config_.node) return false;
+    // What this log is sure of, or will be in a moment, nobody has to tell it.
+    return !guard_->has_minted(gid, mint_->next_at_least()) || gid < presumes_nothing_below_ ||
+           gid <= log_->forgotten_up_to();
 }
 
 std::size_t Service::needing_attention() {

@@ -16,7 +16,8 @@ constexpr std::array all_phases{Phase::preparing,
                                 Phase::delivering,
                                 Phase::finishing,
                                 Phase::held,
-                                Phase::damaged};
+                                Phase::damaged,
+                                Phase::unconfirmed};
 
 void read_lanes(recovery::Readings& to, const std::vector<LaneStatus>& lanes) {
     for (const LaneStatus& lane : lanes) {

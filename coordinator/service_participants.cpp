@@ -7,12 +7,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace twophase::coordinator {
 namespace {
 
-constexpr int exit_replaced = 4;
 constexpr std::size_t most_payload = std::size_t{1} << 20;  // as of a client's whole request
 
 std::optional<BranchIndex> index_of(const Started& started, std::string_view branch_id) {
@@ -24,12 +24,18 @@ std::optional<BranchIndex> index_of(const Started& started, std::string_view bra
 }  // namespace
 
 Rendered Service::render(std::string_view participant, const BranchKey& key, Verb verb) const {
-    const Gid low_water = core_.low_water(participant).value_or(mint_->next_at_least());
+    Gid low_water = core_.low_water(participant).value_or(mint_->next_at_least());
+    // What a lost log had done must not be forgotten before somebody has settled it.
+    if (lowest_lost_) low_water = std::min(low_water, *lowest_lost_);
     Envelope envelope{.gid = to_text(key.gid),
                       .branch_id = std::string(key.branch_id),
                       .participant = std::string(participant),
                       .coordinator = config_.id,
                       .epoch = epoch(),
+                      .log = log_text_,
+                      .start = start_text_,
+                      .position = position(),
+                      .replaces = replaces_text_,
                       .low_water = to_text(low_water),
                       .origin = {}};
     const Transaction* t = core_.find(key.gid);
@@ -85,14 +91,8 @@ void Service::answered(const std::string& participant,
                        Verb verb,
                        const Answer& answer,
                        std::uint32_t attempts) {
-    if (answer.kind == Answer::Kind::stale_epoch && !is_about_an_earlier_start(answer)) {
-        const std::string why = "participant " + participant +
-                                " has heard from a later start of coordinator " + config_.id +
-                                " than epoch " + std::to_string(epoch()) +
-                                ": another one runs, or this log is an old copy";
-        alerts_.raise({.kind = "stale_epoch", .subject = participant, .text = why, .data = {}});
-        return stop_(exit_replaced, why);
-    }
+    if (answer.kind == Answer::Kind::stale_epoch && !is_about_an_earlier_start(answer))
+        refused_by_[participant] = around_.now();
     const Transaction* t = core_.find(key.gid);
     const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
     if (!index) return answered_orphan(participant, key, verb, answer);
@@ -134,6 +134,8 @@ void Service::found_in_doubt(const InDoubt& branch) {
     constexpr std::size_t most_strangers = 100'000;
     if (lanes_.backlog(branch.participant) >= most_strangers) return;  // the next sweep goes on
     if (!gid || node_of(*gid) != config_.node || core_.find(*gid) != nullptr) return;
+    // Looked at again once something may be presumed.
+    if (!is_confirmed_ && strangers_.size() < most_strangers) strangers_.push_back(branch);
     const Inquiry verdict = inquire(*gid);
     if (!verdict || *verdict == Verdict::pending) return;
     const BranchKey key{*gid, branch.branch_id};

@@ -3,6 +3,7 @@
 #include "http/document.hpp"
 #include "http/text.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace twophase::coordinator {
@@ -13,6 +14,13 @@ using recovery::Time;
 constexpr int items_in_page = 500;
 constexpr std::size_t most_pages = 1'000;
 constexpr Time page_pause{250};
+constexpr Time first_pause{50};
+
+/// "Does not know the question": all that a participant of others may say to it. What passes by
+/// itself, and what only a proxy in between says, is no answer.
+bool is_foreign(unsigned status) {
+    return status == 501 || (status >= 400 && status < 500 && status != 408 && status != 429);
+}
 
 }  // namespace
 
@@ -29,12 +37,28 @@ Sweep::Sweep(recovery::Surroundings& around,
       interval_(config.sweep_interval),
       hooks_(std::move(hooks)),
       alarm_(around.alarm()),
-      page_alarm_(around.alarm()) {}
+      page_alarm_(around.alarm()),
+      longest_pause_(std::min(config.probe_most, config.sweep_interval)) {}
 
 void Sweep::start() {
     if (is_stopped_) return;  // the alarm may have been under way
+    is_soon_ = false;
     begin();
     begin_later();
+}
+
+void Sweep::start_soon() {
+    if (is_stopped_ || is_under_way_ || is_soon_) return;
+    if (failures_ == 0) return start();
+    is_soon_ = true;
+    const Time pause = std::min(longest_pause_, first_pause * (1U << std::min(failures_, 10U)));
+    alarm_->set(around_.now() + pause, [self = shared_from_this()] { self->start(); });
+}
+
+void Sweep::start_now() {
+    failures_ = 0;
+    is_soon_ = false;
+    start_soon();
 }
 
 void Sweep::stop() {
@@ -53,7 +77,13 @@ void Sweep::begin_later() {
 
 void Sweep::ask(const std::string& after) {
     if (is_stopped_) return;
-    http::Call call{.method = "GET", .target = after.empty() ? path_ : path_ + "&after=" + after};
+    http::Call call{.method = "GET", .target = path_};
+    if (after.empty()) {
+        question_ = hooks_.question();
+        call.target += "&nonce=" + question_->nonce + question_->claim;
+    } else {
+        call.target += "&after=" + after;
+    }
     peer_.send(std::move(call),
                call_timeout_,
                [self = shared_from_this()](const http::Result<http::Response>& response) {
@@ -75,6 +105,8 @@ void Sweep::handle(const http::Result<http::Response>& response) {
     last_page_.clear();
     is_under_way_ = false;
     if (is_answered) hooks_.ended();
+    failures_ = hooks_.is_urgent() ? failures_ + 1 : 0;
+    if (failures_ > 0) start_soon();
 }
 
 /// Without somebody who waits, most of what it would tell is being told anyway, and the rest asks
@@ -85,12 +117,27 @@ void Sweep::ask_next(const std::string& after) {
                      [self = shared_from_this(), after] { self->ask(after); });
 }
 
+/// Hands up what came of the question; false when nothing did.
+bool Sweep::introduce(const Introduction& introduction) {
+    const Question question = *std::exchange(question_, std::nullopt);
+    // One that has told of its store before knows the question.
+    if (introduction.is_foreign && question.remembered) return false;
+    hooks_.introduced(question, introduction);
+    return !is_stopped_;
+}
+
 /// Hands up one page; false when it was none.
 bool Sweep::read(const http::Result<http::Response>& response, std::string& next) {
-    if (!response || response->status != 200) return false;
+    if (!response) return false;
+    if (question_ && is_foreign(response->status)) return introduce({});
+    if (response->status != 200) return false;
     const auto body = http::read_json(response->body);
     const http::Value* items = body ? body->root().find("items") : nullptr;
     if (!items || !items->is_array()) return false;
+    if (question_) {
+        const auto introduction = read_introduction(body->root(), question_->nonce);
+        if (!introduction || !introduce(*introduction)) return false;
+    }
     for (const http::Value& item : *items) {
         const http::Value* gid = item.find("gid");
         const http::Value* branch_id = item.find("branch_id");

@@ -1,13 +1,16 @@
-// Asks one participant what it holds in doubt: after a start, and again and again.
+// Asks one participant which log of ours it knows and what it holds in doubt: before anything is
+// sent to it, and again and again.
 #pragma once
 
 #include "coordinator/config.hpp"
+#include "coordinator/introduction.hpp"
 #include "recovery/surroundings.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace twophase::coordinator {
@@ -19,15 +22,29 @@ struct InDoubt {
     std::string branch_id;
 };
 
+/// How a sweep asks, and what was known at that moment.
+struct Question {
+    std::string nonce;
+    bool has_claim = false;      // it tells which log asks: the participant may take it for ours
+    std::string claim;           // "&log=...", or empty
+    std::uint64_t position = 0;  // of our log
+    std::optional<wal::SeenStore> remembered;
+};
+
 /// The sweeps of one participant, one at a time and page by page. The loop's thread; held by a
 /// shared pointer, as answers come later.
 class Sweep : public std::enable_shared_from_this<Sweep> {
 public:
     struct Hooks {
+        std::function<Question()> question;
+        /// The first page of a sweep came, or a participant of others said that it has none. Before
+        /// what the page holds is handed up.
+        std::function<void(const Question&, const Introduction&)> introduced;
         std::function<void(const InDoubt&)> found;
         /// Every page was read. Not called where an answer is missing or none.
         std::function<void()> ended;
-        /// Somebody waits for the end: the next page is asked for at once.
+        /// Somebody waits for the end: the next page is asked for at once, and the next sweep
+        /// begins soon where this one got no answer.
         std::function<bool()> is_urgent;
     };
 
@@ -40,6 +57,10 @@ public:
 
     /// Begins one now, and one every sweep_interval unless one is under way then.
     void start();
+    /// Begins one soon: at once, or a growing while after those that came to nothing.
+    void start_soon();
+    /// Begins one at once, unless one is under way.
+    void start_now();
     void stop();
 
 private:
@@ -49,6 +70,7 @@ private:
     void handle(const http::Result<http::Response>& response);
     void ask_next(const std::string& after);
     bool read(const http::Result<http::Response>& response, std::string& next);
+    bool introduce(const Introduction& introduction);
 
     recovery::Surroundings& around_;
     recovery::Peer& peer_;
@@ -63,6 +85,10 @@ private:
     bool is_under_way_ = false;
     std::string last_page_;
     std::size_t pages_ = 0;
+    std::optional<Question> question_;  // of the sweep whose first page is asked for
+    unsigned failures_ = 0;             // sweeps in a row after which somebody still waits
+    bool is_soon_ = false;              // start_soon() has set the alarm
+    recovery::Time longest_pause_;
 };
 
 }  // namespace twophase::coordinator

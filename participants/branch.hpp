@@ -1,6 +1,7 @@
 // What a participant keeps of a branch and of a coordinator.
 #pragma once
 
+#include "participants/messages.hpp"
 #include "participants/record.hpp"
 
 #include <cstdint>
@@ -84,14 +85,27 @@ struct Coordinator {
     std::uint64_t epoch = 0;      // the highest seen
     std::string low_water;        // the highest told
     std::string forgotten_up_to;  // the highest gid forgotten
+    std::string log;              // the one that is listened to; empty: it never told of one
+    std::string start;            // of the highest epoch
+    std::uint64_t position = 0;   // the highest seen of that log
+    std::string replaces;         // logs whose place that one took, separated by blanks
 
     template <class Self, class Visit>
     static void fields(Self& self, Visit& visit) {
         visit(self.epoch);
         visit(self.low_water);
         visit(self.forgotten_up_to);
+        visit(self.log);
+        visit(self.start);
+        visit(self.position);
+        visit(self.replaces);
     }
 };
+
+/// What is remembered of the log that a coordinator works on.
+LogClaim seen_of(const Coordinator& coordinator);
+/// Listens to this log from now on, and to no other of the same coordinator.
+void listen_to(Coordinator& coordinator, const LogClaim& claim);
 
 /// gid/branch_id: neither may hold a slash.
 inline std::string branch_key(std::string_view gid, std::string_view branch_id) {

@@ -3,6 +3,7 @@
 #include "participants/credible.hpp"
 #include "participants/record.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -103,6 +104,7 @@ Answer Branches::handle(wal::Unit& unit, const Message& message, const Moment& m
               .sender = {},
               .branch = {}};
     Outcome outcome = decide(turn);
+    if (turn.sender) outcome.answer.known_position = turn.sender->position;
     if (is_audited(outcome)) record(turn, outcome);
     return std::move(outcome.answer);
 }
@@ -152,11 +154,46 @@ std::optional<Answer> Branches::objection(const Turn& turn) const {
     // Ends are taken from any coordinator: refusing them would keep its transaction open for ever.
     if (begins_work(message.verb) && !options_.coordinators.contains(message.coordinator))
         return refuse(403, "unknown-coordinator", "no inquiry URL is configured for it");
-    const std::uint64_t seen = turn.sender ? turn.sender->epoch : 0;
-    if (message.epoch < seen) {
-        Answer stale =
-            refuse(409, "stale_epoch", "epoch " + std::to_string(seen) + " has been seen");
-        stale.epoch = seen;
+    if (auto other = log_objection(turn)) return other;
+    return epoch_objection(turn);
+}
+
+/// One log of a coordinator is listened to: another of the same id is a copy, a new one made in its
+/// place, or somebody else's.
+std::optional<Answer> Branches::log_objection(const Turn& turn) const {
+    const Message& message = turn.message;
+    // Nothing is kept of one that isn't configured, so there is nothing to hold it to.
+    if (!options_.coordinators.contains(message.coordinator)) return std::nullopt;
+    const LogClaim seen = seen_of(turn.sender.value_or(Coordinator{}));
+    if (message.log == seen.log) return std::nullopt;
+    const auto pinned = options_.pinned_logs.find(message.coordinator);
+    if (pinned != options_.pinned_logs.end() && message.log == pinned->second) return std::nullopt;
+    const bool may_be_confirmed =
+        pinned == options_.pinned_logs.end() && !message.log.empty() &&
+        (seen.log.empty() || LogClaim{.replaces = message.replaces}.does_replace(seen.log));
+    if (may_be_confirmed)
+        return refuse(
+            503, "unconfirmed-log", "this log is new here; its coordinator is being asked");
+    Answer other = refuse(
+        409, "other_log", "another log of coordinator " + message.coordinator + " is known here");
+    other.seen = seen;
+    if (pinned != options_.pinned_logs.end()) other.seen->log = pinned->second;
+    return other;
+}
+
+std::optional<Answer> Branches::epoch_objection(const Turn& turn) const {
+    const Message& message = turn.message;
+    const bool is_same_log = turn.sender && turn.sender->log == message.log;
+    const std::uint64_t seen = is_same_log ? turn.sender->epoch : 0;
+    const bool is_other_start = is_same_log && message.epoch == seen &&
+                                !turn.sender->start.empty() && turn.sender->start != message.start;
+    if (message.epoch < seen || is_other_start) {
+        Answer stale = refuse(
+            409,
+            "stale_epoch",
+            is_other_start ? "another start of epoch " + std::to_string(seen) + " has been seen"
+                           : "epoch " + std::to_string(seen) + " has been seen");
+        stale.seen = seen_of(*turn.sender);
         return stale;
     }
     if (message.epoch > highest_epoch(seen, turn.moment))
@@ -172,12 +209,24 @@ std::optional<Answer> Branches::objection(const Turn& turn) const {
 void Branches::remember(Turn& turn) const {
     const Message& message = turn.message;
     Coordinator sender = turn.sender.value_or(Coordinator{});
+    const bool is_new_log = message.log != sender.log;  // a pinned one
     // A mark above the message's own gid contradicts it: that transaction is under way.
     const bool mark_grows = message.low_water > sender.low_water &&
                             message.low_water <= message.gid &&
                             is_credible(message.low_water, turn.moment);
-    if (turn.sender && message.epoch == sender.epoch && !mark_grows) return;
-    sender.epoch = message.epoch;
+    const bool is_news = is_new_log || message.epoch != sender.epoch || mark_grows ||
+                         message.position > sender.position;
+    if (turn.sender && !is_news) return;
+    const std::uint64_t position =
+        is_new_log ? message.position : std::max(message.position, sender.position);
+    if (is_new_log || message.epoch != sender.epoch || sender.start.empty())
+        listen_to(sender,
+                  {.log = message.log,
+                   .epoch = message.epoch,
+                   .start = message.start,
+                   .position = position,
+                   .replaces = message.replaces});
+    sender.position = position;
     if (mark_grows) sender.low_water = message.low_water;
     write(turn.unit, tables_.coordinators, message.coordinator, sender);
     turn.sender = std::move(sender);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,6 +29,8 @@ public:
     struct Options {
         std::string participant;             // our name
         std::set<std::string> coordinators;  // those that we know how to ask
+        /// The only log that is listened to, by coordinator; others' are taken once confirmed.
+        std::map<std::string, std::string> pinned_logs = {};
         /// Whether the store may take the end of a branch that it doesn't know, which only grows
         /// it. Asked on the writer's thread.
         std::function<bool()> has_room = [] { return true; };
@@ -37,6 +40,23 @@ public:
 
     /// Answers one message. Throws DamagedRecord, then the unit must not be applied.
     Answer handle(wal::Unit& unit, const Message& message, const Moment& moment) const;
+
+    /// Listens to this log of `coordinator`, which its own URL has confirmed, from now on; audited.
+    /// False, and nothing is written, where another one is known that it doesn't replace.
+    bool take_log(wal::Unit& unit,
+                  const std::string& coordinator,
+                  const LogClaim& claim,
+                  const Moment& moment) const;
+    /// Forgets which log this coordinator works on: the next one is taken once confirmed. By a
+    /// person's word; audited. False where none is known.
+    bool forget_log(wal::Unit& unit,
+                    const std::string& coordinator,
+                    const std::string& reason,
+                    const Origin& who,
+                    const Moment& moment) const;
+    /// What is known of this coordinator's log; nothing where no log of it is known. DamagedRecord.
+    std::optional<LogClaim> known_log(const wal::Reader& reader,
+                                      const std::string& coordinator) const;
 
     /// Forgets up to `limit` ended branches that are below their coordinator's low-water mark and
     /// ended more than `retention_seconds` ago; the number forgotten.
@@ -66,11 +86,37 @@ public:
     /// Looks at a bounded number, so a page may hold fewer than there are beyond `next`.
     InDoubtPage in_doubt(const wal::Reader& reader, const InDoubtFilter& filter) const;
 
+    struct ListedBranch {
+        std::string gid;
+        std::string branch_id;
+        Branch branch;
+    };
+    struct ListPage {
+        std::vector<ListedBranch> items;
+        std::string next;  // a cursor for `after`; empty: that was all
+    };
+    struct ListFilter {
+        std::string coordinator;
+        std::string from;  // the lowest gid
+        std::string after;
+        std::size_t limit = 100;
+    };
+    /// Every branch of a coordinator that is remembered, ended ones too, in the order of gids; a
+    /// damaged one is left out. Looks at a bounded number, as in_doubt() does.
+    ListPage list(const wal::Reader& reader, const ListFilter& filter) const;
+
     /// How many branches are in doubt. Cheap.
     std::size_t in_doubt_count(const wal::Reader& reader) const {
         return reader.count(tables_.in_doubt);
     }
 
+    bool is_configured(const std::string& coordinator) const {
+        return options_.coordinators.contains(coordinator);
+    }
+    /// The settings name the log: it needs no confirmation, and no other is taken.
+    bool is_pinned(const std::string& coordinator) const {
+        return options_.pinned_logs.contains(coordinator);
+    }
     const Audit& audit() const { return audit_; }
 
 private:
@@ -84,6 +130,8 @@ private:
 
     Outcome decide(Turn& turn) const;
     std::optional<Answer> objection(const Turn& turn) const;
+    std::optional<Answer> log_objection(const Turn& turn) const;
+    std::optional<Answer> epoch_objection(const Turn& turn) const;
     void remember(Turn& turn) const;
     bool is_audited(const Outcome& outcome) const;
     void record(const Turn& turn, const Outcome& outcome) const;

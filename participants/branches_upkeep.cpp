@@ -1,4 +1,5 @@
 // What Branches does beside answering messages: forgetting ended branches, listing those in doubt.
+#include "http/json.hpp"
 #include "participants/branches.hpp"
 #include "participants/record.hpp"
 
@@ -26,6 +27,57 @@ bool fits(const InDoubt& entry, const Branches::InDoubtFilter& filter) {
 }
 
 }  // namespace
+
+// --- which log of a coordinator is listened to ---
+
+bool Branches::take_log(wal::Unit& unit,
+                        const std::string& coordinator,
+                        const LogClaim& claim,
+                        const Moment& moment) const {
+    Coordinator known =
+        read<Coordinator>(unit, tables_.coordinators, coordinator).value_or(Coordinator{});
+    if (known.log == claim.log) return true;
+    if (!known.log.empty() && !claim.does_replace(known.log)) return false;
+    const std::string before = known.log;
+    listen_to(known, claim);
+    write(unit, tables_.coordinators, coordinator, known);
+    audit_.append(unit,
+                  {.service = options_.participant,
+                   .operation = "take_log",
+                   .timestamp = moment.microseconds,
+                   .success = true,
+                   .detail = http::dump_replacing(http::Json{
+                       {"coordinator", coordinator}, {"log", claim.log}, {"before", before}})});
+    return true;
+}
+
+bool Branches::forget_log(wal::Unit& unit,
+                          const std::string& coordinator,
+                          const std::string& reason,
+                          const Origin& who,
+                          const Moment& moment) const {
+    auto known = read<Coordinator>(unit, tables_.coordinators, coordinator);
+    if (!known || known->log.empty()) return false;
+    const std::string before = known->log;
+    listen_to(*known, {});
+    write(unit, tables_.coordinators, coordinator, *known);
+    audit_.append(unit,
+                  {.service = options_.participant,
+                   .operation = "forget_log",
+                   .origin = who,
+                   .timestamp = moment.microseconds,
+                   .success = true,
+                   .detail = http::dump_replacing(http::Json{
+                       {"coordinator", coordinator}, {"log", before}, {"reason", reason}})});
+    return true;
+}
+
+std::optional<LogClaim> Branches::known_log(const wal::Reader& reader,
+                                            const std::string& coordinator) const {
+    const auto known = read<Coordinator>(reader, tables_.coordinators, coordinator);
+    if (!known || known->log.empty()) return std::nullopt;
+    return seen_of(*known);
+}
 
 std::size_t Branches::forget(wal::Unit& unit,
                              const Moment& moment,
@@ -76,6 +128,31 @@ void Branches::forget_one(wal::Unit& unit, std::string_view ended_key, Coordinat
     if (gid > sender.forgotten_up_to) sender.forgotten_up_to = gid;
     unit.erase(tables_.branches, key);
     unit.erase(tables_.ended, ended_key);
+}
+
+Branches::ListPage Branches::list(const wal::Reader& reader, const ListFilter& filter) const {
+    constexpr std::size_t most_looked_at = 5'000;
+    ListPage page;
+    wal::Cursor cursor = reader.cursor(tables_.branches);
+    const std::string from = filter.after.empty() ? filter.from : filter.after + '\0';
+    bool is_there = from.empty() ? cursor.first() : cursor.seek(from);
+    std::string last;
+    for (std::size_t looked = 0; is_there; is_there = cursor.next(), ++looked) {
+        if (page.items.size() == filter.limit || looked == most_looked_at) {
+            page.next = last;
+            break;
+        }
+        last = cursor.key();
+        try {
+            Branch branch = decode<Branch>(cursor.key(), cursor.value());
+            if (branch.coordinator != filter.coordinator) continue;
+            auto [gid, branch_id] = split_branch_key(last);
+            page.items.push_back({std::move(gid), std::move(branch_id), std::move(branch)});
+        } catch (const DamagedRecord&) {
+            continue;  // a reconciliation tells of it
+        }
+    }
+    return page;
 }
 
 Branches::InDoubtPage Branches::in_doubt(const wal::Reader& reader,

@@ -127,6 +127,8 @@ std::optional<Compared> read_comparison(const http::Response& response,
     compared.through = fields.optional_text("compared_through", {.max_bytes = 64}).value_or("");
     const std::string forgotten =
         fields.optional_text("forgotten_up_to", {.max_bytes = 64}).value_or("");
+    compared.of_replaced_logs = static_cast<std::size_t>(
+        fields.optional_integer("of_replaced_logs", 0, 1'000'000'000).value_or(0));
     compared.has_forgotten_later_ones = !forgotten.empty() && forgotten >= page.low_water;
     const http::Value* findings = fields.array("findings", 0, most_findings);
     if (fields.error()) return std::nullopt;

@@ -47,6 +47,8 @@ struct Compared {
     /// The coordinator has forgotten transactions that were not over when this store last heard of
     /// it. A store made out of a backup may lack them, and nobody can tell.
     bool has_forgotten_later_ones = false;
+    /// Branches that ended under a log whose place this one took: nobody can compare them.
+    std::size_t of_replaced_logs = 0;
 };
 /// Nothing, and `fault` says why, when it is no answer of this coordinator.
 std::optional<Compared> read_comparison(const http::Response& response,

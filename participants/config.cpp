@@ -1,6 +1,7 @@
 #include "participants/config.hpp"
 
 #include "http/settings.hpp"
+#include "wal/token.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -33,6 +34,19 @@ std::string take_coordinators(Config& config, const Json& value) {
         coordinators.emplace(id, std::move(*endpoint));
     }
     config.coordinators = std::move(coordinators);
+    return "";
+}
+
+std::string take_coordinator_logs(Config& config, const Json& value) {
+    constexpr auto expected = "expected an object of log identities (32 hexadecimal digits) by id";
+    if (!value.is_object()) return expected;
+    std::map<std::string, std::string> logs;
+    for (const auto& [id, log] : value.items()) {
+        if (!is_id(id) || !log.is_string() || !wal::parse_token(log.get<std::string>()))
+            return expected;
+        logs.emplace(id, log.get<std::string>());
+    }
+    config.coordinator_logs = std::move(logs);
     return "";
 }
 
@@ -113,6 +127,12 @@ std::vector<Setting> place_settings(Config& c) {
          "base URLs by coordinator id, to ask about branches in doubt; one that is not here is "
          "refused at prepare",
          [&c](const Json& value) { return take_coordinators(c, value); }},
+        {"coordinator_logs",
+         "",
+         Json::object(),
+         "identities of logs by coordinator id (GET /v1/identity of a coordinator tells its own): "
+         "such a coordinator is listened to with that log alone; empty: its URL is asked",
+         [&c](const Json& value) { return take_coordinator_logs(c, value); }},
         {"inquire_after_ms",
          "ms",
          c.inquire_after.count(),

@@ -25,7 +25,8 @@ struct Config {
     std::uint16_t port = 0;
     std::filesystem::path address_file;  // empty: none
     std::string name;
-    std::map<std::string, http::Endpoint> coordinators;  // by id
+    std::map<std::string, http::Endpoint> coordinators;   // by id
+    std::map<std::string, std::string> coordinator_logs;  // those pinned, by id
     std::chrono::milliseconds inquire_after{5'000};
     std::chrono::seconds retention{8 * 24 * 3600};
     std::chrono::seconds reconcile_every{3'600};

@@ -6,6 +6,7 @@
 #include "http/text.hpp"
 #include "participants/audit_routes.hpp"
 #include "participants/calls.hpp"
+#include "participants/log_routes.hpp"
 #include "participants/wire.hpp"
 #include "wal/crash_point.hpp"
 
@@ -62,13 +63,15 @@ void log(const Exchange& exchange) {
 class Gathering : public std::enable_shared_from_this<Gathering> {
 public:
     Gathering(const Branches& branches,
-              ParticipantMetrics& metrics,
+              RequestQueue& queue,
+              LogConfirmer& confirmer,
               Verb verb,
               bool is_array,
               wal::Urgency urgency,
               http::Respond respond)
         : branches_(branches),
-          metrics_(metrics),
+          queue_(queue),
+          confirmer_(confirmer),
           verb_(verb),
           is_array_(is_array),
           urgency_(urgency),
@@ -79,21 +82,21 @@ public:
         exchanges_.push_back({std::move(read.message), std::move(read.refusal).value_or(Answer{})});
     }
 
-    void submit(RequestQueue& queue, const Moment& moment) {
+    void submit(const Moment& moment) {
         wal::crash_point("receive", to_string(verb_));
-        metrics_.received(exchanges_.size());
+        queue_.metrics().received(exchanges_.size());
         const bool is_new_work = begins_work(verb_);
         std::vector<Piece> pieces;
         for (Exchange& exchange : exchanges_) {
             if (exchange.answer.status != 200) continue;  // unreadable: answered already
-            if (!queue.has_space(is_new_work, pieces.size() + 1))
+            if (!queue_.has_space(is_new_work, pieces.size() + 1))
                 exchange.answer = unavailable(503, "overloaded", "too many requests wait");
             else
                 pieces.push_back(piece(exchange, moment));
         }
         waiting_ = pieces.size();
         if (waiting_ == 0) return respond();
-        queue.submit(std::move(pieces));
+        queue_.submit(std::move(pieces));
     }
 
 private:
@@ -117,15 +120,35 @@ private:
     void respond() {
         for (const Exchange& exchange : exchanges_) {
             log(exchange);
-            metrics_.note(verb_, exchange.answer);
+            queue_.metrics().note(verb_, exchange.answer);
         }
+        ask_about_new_log();
         wal::crash_point("reply", to_string(verb_));
-        if (is_array_) {
-            respond_(array_of_answers());
-        } else {
-            respond_(to_response(exchanges_.front().message, exchanges_.front().answer));
-        }
+        http::Response response =
+            is_array_ ? array_of_answers()
+                      : to_response(exchanges_.front().message, exchanges_.front().answer);
+        add_headers(response);
+        respond_(std::move(response));
         wal::crash_point("replied", to_string(verb_));
+    }
+
+    /// The sender asks again: by then it may be listened to.
+    void ask_about_new_log() {
+        for (const auto& [message, answer] : exchanges_)
+            if (answer.code == "unconfirmed-log")
+                return confirmer_.confirm(message.coordinator, [] {});
+    }
+
+    /// One request is of one coordinator, so the last message tells for all.
+    void add_headers(http::Response& response) const {
+        const auto& [message, answer] = exchanges_.back();
+        if (message.log.empty()) return;
+        if (answer.status == 200)
+            response.headers.push_back({known_header,
+                                        message.log + " " + std::to_string(message.epoch) + " " +
+                                            message.start + " " +
+                                            std::to_string(answer.known_position)});
+        response.headers.push_back({store_header, store_text(queue_.store())});
     }
 
     http::Response array_of_answers() const {
@@ -144,7 +167,8 @@ private:
     }
 
     const Branches& branches_;
-    ParticipantMetrics& metrics_;
+    RequestQueue& queue_;
+    LogConfirmer& confirmer_;
     Verb verb_;
     bool is_array_;
     wal::Urgency urgency_;
@@ -158,10 +182,14 @@ bool begins_with_bracket(std::string_view body) {
     return first != std::string_view::npos && body[first] == '[';
 }
 
-http::Handler branch_handler(
-    Verb verb, const Branches& branches, RequestQueue& queue, Clock clock, std::size_t most_items) {
-    return [verb, &branches, &queue, clock = std::move(clock), most_items](http::Request request,
-                                                                           http::Respond respond) {
+http::Handler branch_handler(Verb verb,
+                             const Branches& branches,
+                             RequestQueue& queue,
+                             LogConfirmer& confirmer,
+                             Clock clock,
+                             std::size_t most_items) {
+    return [verb, &branches, &queue, &confirmer, clock = std::move(clock), most_items](
+               http::Request request, http::Respond respond) {
         const bool is_array = begins_with_bracket(request.body);
         const wal::Urgency urgency = urgency_of(request.header("Priority"));
         http::JsonLimits limits;
@@ -173,12 +201,12 @@ http::Handler branch_handler(
             return respond(http::problem(http::FieldError{
                 "", "an array of 1 to " + std::to_string(most_items) + " messages"}));
         auto gathering = std::make_shared<Gathering>(
-            branches, queue.metrics(), verb, is_array, urgency, std::move(respond));
+            branches, queue, confirmer, verb, is_array, urgency, std::move(respond));
         if (is_array)
             for (const http::Value& item : root) gathering->read(item);
         else
             gathering->read(root);
-        gathering->submit(queue, clock());
+        gathering->submit(clock());
     };
 }
 
@@ -211,7 +239,9 @@ http::Response list_in_doubt(const Branches& branches,
         .after = after,
         .limit = static_cast<std::size_t>(limit.value.value_or(100)),
     };
-    return http::json_response(to_json(branches.in_doubt(store.snapshot(), filter)));
+    Json answer = to_json(branches.in_doubt(store.snapshot(), filter));
+    add_introduction(answer, branches, store, request);
+    return http::json_response(answer);
 }
 
 }  // namespace
@@ -229,17 +259,25 @@ wal::Urgency urgency_of(std::string_view priority) {
 void add_contract_routes(http::Router& router,
                          const Branches& branches,
                          RequestQueue& queue,
+                         LogConfirmer& confirmer,
                          Clock clock,
                          std::size_t most_items) {
     for (const Verb verb :
          {Verb::prepare, Verb::commit, Verb::rollback, Verb::execute, Verb::compensate})
         router.add("POST",
                    std::string("/v1/branches/") + to_string(verb),
-                   branch_handler(verb, branches, queue, clock, most_items));
-    router.add(
-        "GET", "/v1/branches/in-doubt", [&, clock](const http::Request& request, auto respond) {
-            respond(list_in_doubt(branches, queue.store(), clock(), request));
-        });
+                   branch_handler(verb, branches, queue, confirmer, clock, most_items));
+    router.add("GET",
+               "/v1/branches/in-doubt",
+               [&, clock](const http::Request& request, const http::Respond& respond) {
+                   confirm_first(
+                       branches, queue.store(), confirmer, request, [&, clock, request, respond] {
+                           respond(read_or_damaged([&] {
+                               return list_in_doubt(branches, queue.store(), clock(), request);
+                           }));
+                       });
+               });
+    add_log_routes(router, branches, queue, clock);
     add_audit_routes(router, branches.audit(), queue.store());
 }
 

@@ -1,6 +1,7 @@
 #include "participants/inquirer.hpp"
 
 #include "http/fields.hpp"
+#include "participants/wire.hpp"
 #include "wal/crash_point.hpp"
 
 #include <spdlog/spdlog.h>
@@ -34,6 +35,11 @@ std::optional<Message> read_decision(const http::Response& response,
     message.coordinator = fields.text("coordinator", {.max_bytes = 64});
     message.epoch = static_cast<std::uint64_t>(
         fields.integer("epoch", 0, std::numeric_limits<std::int64_t>::max()));
+    LogClaim claim = read_log_claim(fields);
+    message.log = std::move(claim.log);
+    message.start = std::move(claim.start);
+    message.position = claim.position;
+    message.replaces = std::move(claim.replaces);
     const std::string decision = fields.text("decision", {.max_bytes = 16});
     const bool is_known = decision == "commit" || decision == "rollback";
     // Another service on that port, or another transaction's answer, decides nothing.
@@ -134,13 +140,26 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         ++pending[branch_key(item.gid, item.branch_id)].in_flight;
         wal::crash_point("inquire");
         http::Call call;
-        call.target = "/v1/transactions/" + item.gid + "/decision";
+        call.target = "/v1/transactions/" + item.gid + "/decision" + witness(item);
         peers.at(item.entry.coordinator)
             ->send(std::move(call),
                    options.timeout,
                    [self = shared_from_this(), item](http::Result<http::Response> result) {
                        if (!self->is_stopped) self->answered(item, result);
                    });
+    }
+
+    /// What is known of the log that is to answer: if it knows less, it must not presume.
+    std::string witness(const Branches::InDoubtItem& item) const {
+        try {
+            const auto known = branches.known_log(queue.store().snapshot(), item.entry.coordinator);
+            if (!known) return "";
+            return "?participant=" + options.participant + "&log=" + known->log +
+                   "&epoch=" + std::to_string(known->epoch) + "&start=" + known->start +
+                   "&position=" + std::to_string(known->position);
+        } catch (const DamagedRecord&) {
+            return "";
+        }
     }
 
     void answered(const Branches::InDoubtItem& item, const http::Result<http::Response>& result) {

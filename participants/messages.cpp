@@ -1,6 +1,12 @@
 #include "participants/messages.hpp"
 
+#include <algorithm>
+
 namespace twophase::participants {
+
+bool LogClaim::does_replace(std::string_view other) const {
+    return std::ranges::find(replaces, other) != replaces.end();
+}
 
 const char* to_string(Verb verb) {
     switch (verb) {

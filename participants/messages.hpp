@@ -5,6 +5,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace twophase::participants {
 
@@ -32,6 +34,17 @@ struct Moment {
 /// Gives the time now; a simulator hands in its own.
 using Clock = std::function<Moment()>;
 
+/// Which log of a coordinator speaks, and how far it had come: what tells two logs of one id apart.
+struct LogClaim {
+    std::string log;  // 32 hexadecimal digits; empty: its sender tells of none
+    std::uint64_t epoch = 0;
+    std::string start;                  // drawn by the start of that epoch; as `log`
+    std::uint64_t position = 0;         // of its last durable batch
+    std::vector<std::string> replaces;  // logs whose place it takes, the latest first
+
+    bool does_replace(std::string_view other) const;
+};
+
 struct Message {
     Verb verb = Verb::prepare;
     std::string gid;
@@ -39,7 +52,11 @@ struct Message {
     std::string participant;  // the one meant
     std::string coordinator;
     std::uint64_t epoch = 0;  // of the coordinator
-    std::string low_water;    // empty: not told
+    std::string log;          // as in LogClaim, down to `replaces`
+    std::string start;
+    std::uint64_t position = 0;
+    std::vector<std::string> replaces;
+    std::string low_water;  // empty: not told
     Origin origin;
 
     // prepare and execute
@@ -61,7 +78,9 @@ struct Answer {
     std::string message;  // for people
     std::string reason;   // the business code of a refusal, such as "insufficient_credits"
     std::string field;    // what is wrong in the request, such as "payload.amount"
-    std::optional<std::uint64_t> epoch;  // of a stale_epoch: the one that has been seen
+    /// Of a stale_epoch or other_log: what has been seen of this coordinator.
+    std::optional<LogClaim> seen;
+    std::uint64_t known_position = 0;  // of a message that was listened to: the highest seen
 
     std::string vote;   // "prepared" or "executed"
     std::string state;  // "committed", "rolled_back" or "compensated"

@@ -206,10 +206,16 @@ struct Program::State {
         branches.emplace(
             Branches::Options{.participant = config.name,
                               .coordinators = ids_of(config.coordinators),
+                              .pinned_logs = config.coordinator_logs,
                               .has_room = [this] { return has_room_for_ends(store->headroom()); }},
             table_of,
             kind.open(table_of));
-        add_contract_routes(router, *branches, *queue, clock, config.max_batch_items);
+        confirmer.emplace(machine,
+                          LogConfirmerOptions{.coordinators = config.coordinators, .backoff = {}},
+                          *branches,
+                          *queue,
+                          clock);
+        add_contract_routes(router, *branches, *queue, *confirmer, clock, config.max_batch_items);
         kind.add_routes({.router = router,
                          .queue = *queue,
                          .audit = branches->audit(),
@@ -329,6 +335,7 @@ struct Program::State {
         is_stopping = true;
         forget_timer.cancel();
         if (inquirer) inquirer->stop();
+        if (confirmer) confirmer->stop();
         if (gate) gate->stop();
         if (reconciliation) reconciliation->stop();
         if (room_watch) room_watch->stop();
@@ -350,6 +357,7 @@ struct Program::State {
     http::Router router;
     std::optional<RequestQueue> queue;
     std::optional<Branches> branches;
+    std::optional<LogConfirmer> confirmer;
     std::optional<Inquirer> inquirer;
     std::unique_ptr<Books> books;
     std::optional<RestoredGate> gate;

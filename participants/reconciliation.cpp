@@ -224,6 +224,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
             return compare_next();
         }
         now.fault.clear();
+        now.of_replaced_logs += compared->of_replaced_logs;
         now.has_forgotten_later_ones |= compared->has_forgotten_later_ones;
         const std::string through = compared->through.empty() ? page.through : compared->through;
         for (const BranchPage::Item& item : page.items)

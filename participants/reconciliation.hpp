@@ -38,6 +38,7 @@ struct ReconciliationReport {
     struct Compared {
         std::string coordinator;
         std::size_t branches = 0;
+        std::size_t of_replaced_logs = 0;
         bool is_whole = false;
         std::string fault;                      // why it isn't
         bool has_forgotten_later_ones = false;  // see Compared

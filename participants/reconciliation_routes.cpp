@@ -42,6 +42,7 @@ Json to_json(const ReconciliationReport& report) {
                  {"branches", with.branches},
                  {"complete", with.is_whole}};
         if (!with.fault.empty()) one["error"] = with.fault;
+        if (with.of_replaced_logs > 0) one["of_replaced_logs"] = with.of_replaced_logs;
         if (with.has_forgotten_later_ones) one["has_forgotten_later_ones"] = true;
         compared.push_back(std::move(one));
     }

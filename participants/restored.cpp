@@ -30,7 +30,8 @@ bool may_pass(const http::Request& request) {
         request.path == "/metrics")
         return true;
     return request.method == "GET" &&
-           (request.path.starts_with("/v1/audit") || request.path == "/v1/branches/in-doubt");
+           (request.path.starts_with("/v1/audit") || request.path == "/v1/branches/in-doubt" ||
+            request.path == "/v1/branches/list");
 }
 
 }  // namespace

@@ -61,6 +61,17 @@ void read_by_verb(Fields& fields, Message& message) {
     }
 }
 
+constexpr std::size_t token_digits = 32;
+constexpr std::size_t most_replaced = 64;
+
+void read_claim(Fields& fields, Message& message) {
+    LogClaim claim = read_log_claim(fields);
+    message.log = std::move(claim.log);
+    message.start = std::move(claim.start);
+    message.position = claim.position;
+    message.replaces = std::move(claim.replaces);
+}
+
 /// An id for the answer's echo, even where the message as a whole is refused.
 std::string readable_id(const Value& json, const char* name, Fields::Text rule) {
     return Fields(json).optional_text(name, rule).value_or("");
@@ -87,7 +98,14 @@ http::Response failure(const Message& message, const Answer& answer) {
     more["message"] = answer.message;
     if (!answer.reason.empty()) more["reason"] = answer.reason;
     if (!answer.field.empty()) more["field"] = answer.field;
-    if (answer.epoch) more["epoch"] = *answer.epoch;
+    if (answer.seen) {
+        more["epoch"] = answer.seen->epoch;
+        more["log"] = answer.seen->log;
+        more["start"] = answer.seen->start;
+        more["position"] = answer.seen->position;
+        more["replaces"] = answer.seen->replaces;
+        more["told_log"] = message.log;
+    }
     http::Response response =
         http::problem(answer.status, answer.code, answer.message, std::move(more));
     if (answer.status == 503) response.headers.push_back({"Retry-After", "1"});
@@ -95,6 +113,26 @@ http::Response failure(const Message& message, const Answer& answer) {
 }
 
 }  // namespace
+
+LogClaim read_log_claim(Fields& fields) {
+    constexpr Fields::Text token{
+        .min_bytes = token_digits, .max_bytes = token_digits, .allowed = "0-9a-f"};
+    LogClaim claim;
+    claim.log = fields.optional_text("log", token).value_or("");
+    if (claim.log.empty()) return claim;
+    claim.start = fields.optional_text("start", token).value_or("");
+    claim.position = static_cast<std::uint64_t>(
+        fields.optional_integer("position", 0, std::numeric_limits<std::int64_t>::max())
+            .value_or(0));
+    const Value* replaced = fields.optional_array("replaces", 0, most_replaced);
+    if (replaced == nullptr) return claim;
+    for (const Value& each : *replaced) {
+        if (each.text().size() != token_digits)
+            fields.fail("replaces", "texts of 32 hexadecimal digits");
+        claim.replaces.emplace_back(each.text());
+    }
+    return claim;
+}
 
 ReadMessage read_message(Verb verb, const Value& json) {
     ReadMessage read;
@@ -108,6 +146,7 @@ ReadMessage read_message(Verb verb, const Value& json) {
     message.coordinator = fields.text("coordinator", id_rule);
     message.epoch = static_cast<std::uint64_t>(
         fields.integer("epoch", 0, std::numeric_limits<std::int64_t>::max()));
+    read_claim(fields, message);
     message.low_water =
         fields
             .optional_text("low_water", {.min_bytes = 0, .max_bytes = 64, .allowed = id_characters})

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "http/document.hpp"
+#include "http/fields.hpp"
 #include "http/message.hpp"
 #include "participants/messages.hpp"
 
@@ -16,6 +17,10 @@ struct ReadMessage {
     std::optional<Answer> refusal;
 };
 ReadMessage read_message(Verb verb, const http::Value& json);
+
+/// The members log, start, position and replaces of an object that `fields` reads; `epoch` is left
+/// to the caller. An empty `log`: the object has none.
+LogClaim read_log_claim(http::Fields& fields);
 
 /// A single answer on the wire: JSON, or a problem document.
 http::Response to_response(const Message& message, const Answer& answer);

@@ -19,6 +19,13 @@ constexpr AlertTitle titles[] = {
     {"resolved_by_hand",    "A person resolved a transaction",                  "事务已由人工处理"},
     {"unknown_participant", "A transaction names an unknown participant",       "事务引用了未配置的参与者"},
     {"stale_epoch",         "This coordinator has been replaced",               "本协调器已被取代"},
+    {"replaced",            "This coordinator ends: another log is listened to", "本协调器停止：参与者在听从另一份日志"},
+    {"log_behind",          "This log is an old copy and is closed",            "本日志是旧副本，已关闭"},
+    {"other_log",           "A participant listens to another log",             "参与者在听从另一份日志"},
+    {"other_store",         "A participant's store is not the one that was there", "参与者的存储已被更换"},
+    {"old_store",           "A participant's store is an old or second copy",   "参与者的存储是旧副本或重复副本"},
+    {"log_accepted",        "A person accepted a log",                          "日志已由人工接受"},
+    {"store_accepted",      "A person accepted a participant's store",          "参与者存储已由人工接受"},
     {"damaged_record",      "A stored record is damaged",                       "存储的记录已损坏"},
 };
 // clang-format on

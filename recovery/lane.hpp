@@ -119,6 +119,7 @@ public:
 
     /// Verbs of this class wait until released: a start's first sweep goes before new prepares.
     void hold(unsigned of_class, bool is_held) { held_[of_class] = is_held; }
+    bool is_held(unsigned of_class) const { return held_[of_class]; }
 
     /// The requests that may leave now. Each must be answered by settled() or unclear() for every
     /// call, then done().

@@ -72,16 +72,29 @@ StoreIdentity existing_identity(const Reader& reader, Table table, const fs::pat
     return *std::move(identity);
 }
 
-void change_identity(const fs::path& directory, const std::function<void(StoreIdentity&)>& change) {
-    // Any map will do: LMDB makes it as large as the file needs, and this adds a few pages.
-    const std::size_t map_bytes = fs::file_size(directory / "data.mdb") + (std::size_t{1} << 20);
-    Environment environment({.directory = directory, .map_bytes = map_bytes});
+// Any map will do: LMDB makes it as large as the file needs, and this adds a few pages.
+std::size_t map_bytes_for(const fs::path& directory) {
+    return fs::file_size(directory / "data.mdb") + (std::size_t{1} << 20);
+}
+
+void change_identity(Environment& environment,
+                     const fs::path& directory,
+                     const std::function<void(StoreIdentity&)>& change) {
     const Table table = existing_store_table(environment, directory);
     Batch batch = environment.batch();
     StoreIdentity identity = existing_identity(batch, table, directory);
     change(identity);
     write_identity(batch, table, identity);
     batch.commit();
+}
+
+void change_identity(const fs::path& directory, const std::function<void(StoreIdentity&)>& change) {
+    Environment environment({.directory = directory, .map_bytes = map_bytes_for(directory)});
+    change_identity(environment, directory, change);
+}
+
+std::string full_path(const fs::path& directory) {
+    return fs::absolute(directory).lexically_normal().string();
 }
 
 /// Above any epoch that the lost store may have reached, and another for each restore of one
@@ -99,7 +112,7 @@ std::uint64_t restored_epoch(std::uint64_t backed_up) {
     return std::max(backed_up + restored_epochs_ahead, now);
 }
 
-void check_backup_exists(const fs::path& directory) {
+void check_exists(const fs::path& directory) {
     if (!fs::exists(directory / "data.mdb"))
         throw StoreError(ENOENT, "find a store in " + directory.string());
     check_data_file(directory);
@@ -116,7 +129,7 @@ void write_backup(const Environment& environment, const fs::path& to) {
 }
 
 void restore(const fs::path& from, const fs::path& to) {
-    check_backup_exists(from);
+    check_exists(from);
     if (fs::exists(to) && !fs::is_empty(to))
         throw StoreError(ENOTEMPTY, "restore to " + to.string());
     Draft draft(to);
@@ -125,9 +138,75 @@ void restore(const fs::path& from, const fs::path& to) {
         if (!identity.is_backup)
             throw StoreError::refused(from.string() +
                                       " is not a backup; make one with `recoveryctl backup`");
-        identity.is_backup = false;
-        identity.was_restored = true;
-        identity.epoch = restored_epoch(identity.epoch);
+        make_restored(identity, system_random);
+    });
+    draft.publish();
+}
+
+void make_restored(StoreIdentity& identity, const std::function<std::uint64_t()>& random) {
+    identity.is_backup = false;
+    identity.was_restored = true;
+    identity.epoch = restored_epoch(identity.epoch);
+    identity.replaces.insert(identity.replaces.begin(), identity.log);
+    identity.log = draw_token(random);
+    identity.why_it_replaces = "made out of a backup";
+    identity.start = Token{};
+    identity.is_moved = false;  // what was lost is known to be
+    identity.is_handed_over = true;
+    identity.awaits_acceptance = true;
+    identity.moved_to.clear();
+}
+
+StoreIdentity succeed(const fs::path& directory,
+                      const std::string& kind,
+                      const std::vector<Token>& replaced,
+                      const std::string& why) {
+    check_exists(directory);
+    const OwnerLock lock(directory);
+    Environment environment({.directory = directory, .map_bytes = map_bytes_for(directory)});
+    if (const auto records = environment.find_table("records");
+        records && environment.snapshot().count(*records) > 0)
+        throw StoreError::refused(directory.string() +
+                                  " holds transactions: only a new log can succeed another");
+    StoreIdentity made;
+    change_identity(environment, directory, [&](StoreIdentity& identity) {
+        if (identity.kind != kind)
+            throw StoreError::refused(directory.string() + " is the store of a " + identity.kind);
+        std::vector<Token> all = replaced;
+        for (const Token& each : identity.replaces)
+            if (std::ranges::find(all, each) == all.end()) all.push_back(each);
+        if (std::ranges::find(all, identity.log) != all.end())
+            throw StoreError::refused("a log can't succeed itself");
+        identity.replaces = std::move(all);
+        identity.why_it_replaces = why;
+        identity.awaits_acceptance = true;
+        made = identity;
+    });
+    return made;
+}
+
+void hand_over(const fs::path& from, const fs::path& to) {
+    check_exists(from);
+    const OwnerLock lock(from);
+    const std::string target = full_path(to);
+    const bool is_there = fs::exists(to) && !fs::is_empty(to);
+    Environment environment({.directory = from, .map_bytes = map_bytes_for(from)});
+    // The mark first: at no moment can both be started. It is a barrier too: what was read here is
+    // durable with it.
+    change_identity(environment, from, [&](StoreIdentity& identity) {
+        if (identity.is_backup) throw StoreError::refused(from.string() + " is a backup");
+        if (!identity.moved_to.empty() && identity.moved_to != target)
+            throw StoreError::refused(from.string() + " was handed over to " + identity.moved_to);
+        if (is_there)
+            throw StoreError(identity.moved_to.empty() ? ENOTEMPTY : EEXIST,
+                             "hand over to " + target);
+        identity.moved_to = target;
+    });
+    Draft draft(to);
+    environment.copy_to(draft.path());
+    change_identity(draft.path(), [](StoreIdentity& identity) {
+        identity.moved_to.clear();
+        identity.is_handed_over = true;
     });
     draft.publish();
 }

@@ -104,6 +104,8 @@ public:
     bool put_new(Table table, std::string_view key, std::string_view value);
     /// False when the key was not there.
     bool erase(Table table, std::string_view key);
+    /// Something was put or erased.
+    bool has_written() const { return has_written_; }
 
     /// Makes it durable. Any StoreError but is_full() means that nobody knows what is on disk.
     void commit();
@@ -111,6 +113,7 @@ public:
 private:
     friend class Environment;
     explicit Batch(MDB_txn* transaction) : Reader(transaction) {}
+    bool has_written_ = false;
 };
 
 /// One LMDB environment, opened once in a process.

@@ -12,11 +12,16 @@
 namespace twophase::wal {
 namespace {
 
-constexpr std::string_view gid_ceiling_name = "gid ceiling";
-
 StoreOptions complete(StoreOptions options) {
     options.kind = "coordinator";
-    options.tables = {"records", "unfinished", "business_keys", "finished"};
+    options.tables = {"records",
+                      "unfinished",
+                      "business_keys",
+                      "finished",
+                      "starts",
+                      "seen_stores",
+                      "lost",
+                      "lost_keys"};
     return options;
 }
 
@@ -51,7 +56,11 @@ Log::Log(LogOptions options, Post post) : options_(std::move(options)) {
     tables_ = {.records = store_->table("records"),
                .unfinished = store_->table("unfinished"),
                .business_keys = store_->table("business_keys"),
-               .finished = store_->table("finished")};
+               .finished = store_->table("finished"),
+               .starts = store_->table("starts"),
+               .seen_stores = store_->table("seen_stores"),
+               .lost = store_->table("lost"),
+               .lost_keys = store_->table("lost_keys")};
 }
 
 // Jobs that are still queued use this object until the last is written.
@@ -99,6 +108,7 @@ void Log::write(Unit& unit, const Entry& entry) const {
     if (unit.contains(tables_.records, key)) refuse(entry.gid, name + " is there already");
     unit.put(tables_.records, key, encode_frame(entry.gid, entry.n, entry.payload));
     if (entry.starts) start(unit, entry);
+    if (entry.settles) settle(unit, entry.gid);
     if (entry.finishes) finish(unit, entry.gid, entry.is_kept);
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -43,7 +44,38 @@ struct Entry {
     std::optional<BusinessEntry> starts;  // with n = 0: enters unfinished and business_keys
     bool is_kept = false;                 // with finishes: never forgotten
     bool finishes = false;                // leaves unfinished, enters the retention index
+    bool settles = false;                 // its rows among the lost ones go
     const char* label = "";               // for crash points, a literal
+};
+
+/// One start of this log, or of one that it replaces, that may have minted ids.
+struct LogStart {
+    std::uint64_t epoch = 0;
+    Token start;
+    Token log;               // whose start it was
+    std::uint32_t tag = 0;   // stands in every id that it minted; of no other start here
+    std::uint64_t from = 0;  // milliseconds since 1970: the lowest time part of those ids
+};
+
+/// What is remembered of a participant's store, as its answers told.
+struct SeenStore {
+    Token store;
+    std::uint64_t epoch = 0;
+    Token start;
+    std::uint64_t position = 0;
+    friend bool operator==(const SeenStore&, const SeenStore&) = default;
+};
+
+/// A branch that a participant has of a transaction which this log lacks, or lacks the decision of.
+struct LostBranch {
+    Gid gid{};
+    std::string participant;
+    std::string branch_id;
+    std::string state;  // prepared, committed, rolled_back, executed or compensated
+    std::string operation;
+    std::string business_code;  // both empty where the participant keeps no keys
+    std::string business_id;
+    friend bool operator==(const LostBranch&, const LostBranch&) = default;
 };
 
 /// One record as read back.
@@ -85,9 +117,36 @@ public:
                 std::function<void(Written)> then,
                 std::optional<std::uint64_t> ceiling = std::nullopt);
 
-    /// What is above it and not in the log never was there; what is not may have been forgotten.
-    /// Nothing before the first was forgotten.
+    /// The highest gid that retention has removed. An unknown gid above it was never removed; one
+    /// at or below it may have been. Nothing: nothing was ever removed.
     std::optional<Gid> forgotten_up_to() const;
+
+    /// Every start that is still remembered, in the order of their epochs. Those are dropped whose
+    /// ids are all forgotten, but for the last thousand.
+    std::vector<LogStart> starts() const;
+    /// Enters this start and pushes the ceiling: only then may it mint, or send.
+    void begin(const LogStart& start, std::uint64_t ceiling, std::function<void(Written)> then);
+
+    /// What is remembered of participants' stores, by participant.
+    std::map<std::string, SeenStore> seen_stores() const;
+    /// Shares the next batch: a crash may lose it.
+    void remember(const std::string& participant, const SeenStore& seen);
+    void forget_store(const std::string& participant, std::function<void(Written)> then);
+
+    /// Writes down branches of lost transactions; those that are there are replaced.
+    void note_lost(std::vector<LostBranch> branches, std::function<void(Written)> then);
+    /// Drops what was written down of this transaction.
+    void forget_lost(const Gid& gid);
+    /// The branches of up to `limit` lost transactions above `after` (all: nothing), in gid order;
+    /// those of one transaction together, and all of them. Damaged rows are left out: verify()
+    /// tells.
+    std::vector<LostBranch> lost(std::optional<Gid> after, std::size_t limit) const;
+    std::vector<LostBranch> lost(const Gid& gid) const;
+    /// The lost transactions under this business key, in gid order.
+    std::vector<Gid> lost_under(std::string_view code, std::string_view id) const;
+    /// The lowest gid that is lost and not settled.
+    std::optional<Gid> lowest_lost() const;
+    bool has_lost() const { return lowest_lost().has_value(); }
 
     /// Milliseconds since 1970 below which ids were minted by earlier starts.
     std::uint64_t gid_ceiling() const;
@@ -126,12 +185,15 @@ public:
 private:
     struct Tables {
         Table records, unfinished, business_keys, finished;
+        Table starts, seen_stores, lost, lost_keys;
     };
     void write(Unit& unit, const Entry& entry) const;
     void start(Unit& unit, const Entry& entry) const;
     void finish(Unit& unit, const Gid& gid, bool is_kept) const;
     std::size_t forget_old(Unit& unit, std::size_t limit) const;
     bool forget_one(Unit& unit, std::string_view key, std::string_view value) const;
+    void forget_starts(Unit& unit) const;
+    void settle(Unit& unit, const Gid& gid) const;
     std::optional<StoredTransaction> read_from(const Snapshot& snapshot, const Gid& gid) const;
     friend class Verification;
 

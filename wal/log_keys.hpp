@@ -20,6 +20,8 @@ std::string to_text(const Gid& gid);
 /// The store's number of this name is the highest order_of() that was ever forgotten: what is above
 /// it and not in the log never was there.
 inline constexpr std::string_view highest_forgotten = "highest forgotten";
+/// The store's number of this name: every id that was minted has a lower time part.
+inline constexpr std::string_view gid_ceiling_name = "gid ceiling";
 /// The first half of a gid, as a number of the same order.
 std::uint64_t order_of(const Gid& gid);
 /// Of a UUIDv7 minted at that time (milliseconds since 1970) or later: no less.

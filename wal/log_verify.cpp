@@ -24,6 +24,7 @@ private:
     void check_business_keys();
     void check_unfinished();
     void check_finished();
+    void check_lost();
     void check_business(const Snapshot& now, const Gid& gid, std::string_view business_key);
     void check_counts(std::uint64_t commits_before);
     bool has_records(const Snapshot& now, const Gid& gid) const;
@@ -55,6 +56,7 @@ void Verification::run() {
     check_business_keys();
     check_unfinished();
     check_finished();
+    check_lost();
     check_counts(commits_before);
 }
 
@@ -138,6 +140,16 @@ void Verification::check_finished() {
                      if (now.get(log_.tables_.unfinished, bytes_of(gid)))
                          find(gid, "is both unfinished and finished");
                      check_business(now, gid, *business);
+                 });
+}
+
+void Verification::check_lost() {
+    for_each_row(log_.tables_.lost,
+                 [&](const Snapshot&, std::string_view key, std::string_view value) {
+                     if (unseal(key, value)) return;
+                     const auto gid = to_gid(key.substr(0, sizeof(Gid)));
+                     find((gid ? "lost transaction " + to_text(*gid) : "a lost transaction") +
+                          ": a branch of it fails its checksum");
                  });
 }
 

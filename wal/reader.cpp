@@ -72,12 +72,14 @@ Batch::~Batch() {
     if (transaction_ != nullptr) mdb_txn_abort(transaction_);
 }
 
-Batch::Batch(Batch&& other) noexcept : Reader(std::exchange(other.transaction_, nullptr)) {}
+Batch::Batch(Batch&& other) noexcept
+    : Reader(std::exchange(other.transaction_, nullptr)), has_written_(other.has_written_) {}
 
 void Batch::put(Table table, std::string_view key, std::string_view value) {
     MDB_val at = to_value(key);
     MDB_val with = to_value(value);
     check(mdb_put(transaction_, table.handle, &at, &with, 0), "put a value");
+    has_written_ = true;
 }
 
 bool Batch::put_new(Table table, std::string_view key, std::string_view value) {
@@ -86,7 +88,7 @@ bool Batch::put_new(Table table, std::string_view key, std::string_view value) {
     const int code = mdb_put(transaction_, table.handle, &at, &with, MDB_NOOVERWRITE);
     if (code == MDB_KEYEXIST) return false;
     check(code, "put a new value");
-    return true;
+    return has_written_ = true;
 }
 
 bool Batch::erase(Table table, std::string_view key) {
@@ -94,7 +96,7 @@ bool Batch::erase(Table table, std::string_view key) {
     const int code = mdb_del(transaction_, table.handle, &at, nullptr);
     if (code == MDB_NOTFOUND) return false;
     check(code, "erase a value");
-    return true;
+    return has_written_ = true;
 }
 
 void Batch::commit() {

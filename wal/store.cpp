@@ -13,8 +13,10 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <cstdlib>
 #include <map>
+#include <sys/stat.h>
 #include <utility>
 
 namespace twophase::wal {
@@ -48,6 +50,13 @@ void make_room(Environment& environment) {
     environment.enlarge(wanted);
 }
 
+Place find_place(const std::filesystem::path& directory) {
+    struct stat status {};
+    const auto data = directory / "data.mdb";
+    if (::stat(data.c_str(), &status) != 0) throw StoreError(errno, "look at " + data.string());
+    return {.device = status.st_dev, .file = status.st_ino, .note = {}};
+}
+
 std::string text(const StoreIdentity& identity) {
     return identity.kind + " \"" + identity.id + "\" node " + std::to_string(identity.node);
 }
@@ -62,6 +71,9 @@ void check_identity(const StoreIdentity& stored, const StoreOptions& options) {
         throw StoreError::refused(where +
                                   " is a backup: what came after it is missing. Start it "
                                   "through `recoveryctl restore`");
+    if (!stored.moved_to.empty())
+        throw StoreError::refused(where + " was handed over and never starts again: start " +
+                                  stored.moved_to + " in its place");
 }
 
 }  // namespace
@@ -69,6 +81,7 @@ void check_identity(const StoreIdentity& stored, const StoreOptions& options) {
 struct Store::State {
     State(StoreOptions given, Post post);
     void open();
+    StoreIdentity this_start() const;
     Writer::Parts parts(Post post);
 
     StoreOptions options;
@@ -77,7 +90,10 @@ struct Store::State {
     Table store_table;
     std::map<std::string, Table, std::less<>> tables;
     StoreIdentity identity;
+    bool is_new = false;
     std::uint64_t epoch = 0;
+    Token start;
+    std::uint64_t position = 0;  // of the barrier
     std::uint64_t numbers_above = 0;
     std::optional<RunningClock> clock;
     std::optional<HeadroomGauge> headroom;
@@ -100,7 +116,7 @@ Store::State::State(StoreOptions given, Post post)
 // Checks who the store belongs to and commits the barrier. After a crash the page cache may show
 // what the disk doesn't hold, so nothing read here may be acted on before epoch + 1 is durable.
 void Store::State::open() {
-    const bool is_new = environment.is_empty();
+    is_new = environment.is_empty();
     Batch batch = environment.batch();
     store_table = environment.open_table(batch, store_table_name);
     const auto stored = read_identity(batch, store_table);
@@ -110,6 +126,7 @@ void Store::State::open() {
                                   "program");
     identity = stored.value_or(
         StoreIdentity{.kind = options.kind, .id = options.id, .node = options.node});
+    if (is_new) identity.log = draw_token(options.random);
     check_identity(identity, options);
     for (const std::string& name : options.tables) {
         assert(name != store_table_name);
@@ -121,14 +138,37 @@ void Store::State::open() {
         numbers_above = identity.epoch;
         write_named_number(batch, store_table, restored_at_epoch, numbers_above);
     }
-    StoreIdentity raised = identity;
-    epoch = ++raised.epoch;
+    const StoreIdentity raised = this_start();
+    const bool is_where_it_was = !is_new && raised.is_moved == identity.is_moved;
+    lock.write_note(is_where_it_was ? identity.place.note : Token{}, raised.place.note);
+    epoch = raised.epoch;
+    start = raised.start;
+    identity.is_moved = raised.is_moved;
+    position = read_named_number(batch, store_table, position_name) + 1;
+    write_named_number(batch, store_table, position_name, position);
     write_identity(batch, store_table, raised);
     crash_point("before-barrier");
     batch.commit();
     crash_point("after-barrier");
+    lock.confirm_note(raised.place.note);
     std::error_code none;  // a simulated disk has no file
     if (std::filesystem::exists(options.directory / "data.mdb", none)) lock.note_store();
+}
+
+/// What this start's barrier makes of the identity. A file that is not where the last start left
+/// it, or beside another note, may be an old copy.
+StoreIdentity Store::State::this_start() const {
+    StoreIdentity raised = identity;
+    ++raised.epoch;
+    raised.start = draw_token(options.random);
+    raised.place =
+        options.find_place ? options.find_place(options.directory) : find_place(options.directory);
+    raised.place.note = draw_token(options.random);
+    const bool is_same =
+        identity.place.is_same_file(raised.place) && lock.was_last(identity.place.note);
+    if (!is_new && !is_same && !identity.is_handed_over) raised.is_moved = true;
+    raised.is_handed_over = false;
+    return raised;
 }
 
 Writer::Parts Store::State::parts(Post post) {
@@ -137,6 +177,7 @@ Writer::Parts Store::State::parts(Post post) {
             .clock = *clock,
             .headroom = *headroom,
             .post = std::move(post),
+            .position = position,
             .numbers_above = numbers_above,
             .lazy_delay = options.lazy_delay,
             .now = options.now,
@@ -160,6 +201,21 @@ std::size_t Store::queued() const { return state_->writer->queued(); }
 std::uint64_t Store::epoch() const { return state_->epoch; }
 
 const StoreIdentity& Store::identity() const { return state_->identity; }
+
+bool Store::is_new() const { return state_->is_new; }
+
+Token Store::start() const { return state_->start; }
+
+std::uint64_t Store::position() const { return state_->writer->position(); }
+
+void Store::amend(Unit& unit,
+                  const Store& store,
+                  const std::function<void(StoreIdentity&)>& change) {
+    const Table table = store.state_->store_table;
+    StoreIdentity identity = read_identity(unit, table).value();
+    change(identity);
+    write_identity(unit, table, identity);
+}
 
 Table Store::table(std::string_view name) const {
     const auto found = state_->tables.find(name);
@@ -192,7 +248,7 @@ std::optional<std::uint64_t> Store::written_bytes() const {
 
 void Store::raise(Unit& unit, const Store& store, std::string_view name, std::uint64_t value) {
     const Table table = store.state_->store_table;
-    assert(name != running_seconds_name);
+    assert(name != running_seconds_name && name != position_name);
     if (value > read_named_number(unit, table, name)) write_named_number(unit, table, name, value);
 }
 

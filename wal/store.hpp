@@ -2,6 +2,7 @@
 #pragma once
 
 #include "wal/environment.hpp"
+#include "wal/token.hpp"
 #include "wal/unit.hpp"
 
 #include <atomic>
@@ -24,6 +25,17 @@ using Post = std::function<void(std::function<void()>)>;
 
 /// The exit code of a process whose store failed under it.
 inline constexpr int store_failed_exit_code = 3;
+
+/// Where a data file lies: an ordinary restart leaves it as it is, a copy or a move does not.
+struct Place {
+    std::uint64_t device = 0;
+    std::uint64_t file = 0;  // its inode
+    Token note;              // drawn by each start, kept beside the data file too
+
+    bool is_same_file(const Place& other) const {
+        return device == other.device && file == other.file;
+    }
+};
 
 /// One batch that is durable.
 struct Committed {
@@ -50,6 +62,10 @@ struct StoreOptions {
     std::function<void(const std::string& why)> fail_stop;
     /// The steady clock; a simulator hands in its own.
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+    /// 64 fresh random bits a call; a simulator hands in its own.
+    std::function<std::uint64_t()> random = system_random;
+    /// Device and inode of the data file in this directory; a simulator's disk has no file.
+    std::function<Place(const std::filesystem::path& directory)> find_place;
     /// No writer's thread: step() writes, and what was never stepped is lost with the store, as in
     /// a crash. For simulators.
     bool is_stepped = false;
@@ -95,7 +111,21 @@ struct StoreIdentity {
     std::uint16_t node = 0;
     std::uint64_t epoch = 0;
     bool is_backup = false;
-    bool was_restored = false;  // unknown transactions must not be presumed rolled back
+    bool was_restored = false;  // it lacks what came after its backup
+
+    Token log;                    // drawn when the store was made, or made out of a backup
+    std::vector<Token> replaces;  // those whose place it takes, the latest first
+    Token start;                  // of the last start
+    Place place;                  // where that start found it
+    /// A start found it at another place than the one before had left it: until somebody else has
+    /// confirmed that nothing came after it, it may be an old copy.
+    bool is_moved = false;
+    /// The next start takes any place for its own: it was handed over.
+    bool is_handed_over = false;
+    /// It takes the place of another by a person's word, and nobody has accepted it yet.
+    bool awaits_acceptance = false;
+    std::string why_it_replaces;  // who made it a successor, and the reason
+    std::string moved_to;         // handed over to this directory: it never starts again
 };
 
 /// Room left; looked at on a schedule by the writer, read by any thread: at open, after batches at
@@ -129,7 +159,18 @@ public:
 
     /// This start's number, durable since the constructor returned.
     std::uint64_t epoch() const;
+    /// As it was found, but for `log` and `is_moved`, which are this start's.
     const StoreIdentity& identity() const;
+    /// No start before had this store: its directory was empty.
+    bool is_new() const;
+    /// Drawn by this start, durable as epoch() is.
+    Token start() const;
+    /// Grows with every durable batch, the barrier's included, over all starts. Any thread.
+    std::uint64_t position() const;
+    /// Changes what the store knows about itself in the batch of this unit. identity() stays.
+    static void amend(Unit& unit,
+                      const Store& store,
+                      const std::function<void(StoreIdentity&)>& change);
     Table table(std::string_view name) const;
 
     void submit(Job job);
@@ -178,12 +219,28 @@ constexpr std::uint64_t restored_epochs_ahead = 1'000'000;
 /// any backup of it has the same. 0: never restored. A start notes it.
 inline constexpr std::string_view restored_at_epoch = "restored at epoch";
 
-/// Makes a startable store in `to` (absent or empty) out of the backup `from`: removes the mark,
-/// raises the epoch far above any that the lost store may have reached, and notes that it was
-/// restored. Throws StoreError with what to do.
+/// What restore() makes of a backup's identity: an identity of its own that replaces the backup's,
+/// an epoch far above any that the lost store may have reached, and the wait for acceptance.
+void make_restored(StoreIdentity& identity, const std::function<std::uint64_t()>& random);
+
+/// Makes a startable store in `to` (absent or empty) out of the backup `from`: removes the mark and
+/// does what make_restored() says. Throws StoreError with what to do.
 void restore(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Reads a stopped store's identity without the barrier, the lock held meanwhile. EBUSY as above.
+/// A stopped store's identity as it is now, without the barrier, the lock held meanwhile. EBUSY as
+/// above.
 StoreIdentity inspect(const std::filesystem::path& directory);
+
+/// Makes a stopped, new store the successor of those `replaced`, by a person's word: it gets an
+/// identity that replaces them, and waits for acceptance. Returns it. `why`: who, and the reason.
+/// StoreError when the store holds any transaction or is none of `kind`.
+StoreIdentity succeed(const std::filesystem::path& directory,
+                      const std::string& kind,
+                      const std::vector<Token>& replaced,
+                      const std::string& why);
+
+/// Moves a stopped store: copies `from` to `to`, which must be absent or empty, as the same store,
+/// and marks `from`, for good, as moved. May be repeated after a crash. StoreError.
+void hand_over(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace twophase::wal

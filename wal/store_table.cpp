@@ -3,7 +3,8 @@
 #include "wal/bytes.hpp"
 #include "wal/sealed.hpp"
 
-#include <limits>
+#include <algorithm>
+#include <utility>
 
 namespace twophase::wal {
 namespace {
@@ -36,9 +37,78 @@ void check_version(std::string_view stored) {
     if (stored.size() < sizeof(std::uint32_t)) throw StoreError::refused("the store is damaged");
     const auto version = read_number<std::uint32_t>(stored);
     if (version != store_format_version)
-        throw StoreError::refused("the store has format version " + std::to_string(version) +
-                                  ", this program reads and writes version " +
-                                  std::to_string(store_format_version) + " only");
+        throw StoreError::refused(
+            "the store has format version " + std::to_string(version) +
+            ", this program reads and writes version " + std::to_string(store_format_version) +
+            " only: start it with the program that wrote it, or give this one an empty directory");
+}
+
+void append_token(std::string& to, const Token& token) {
+    to.append(reinterpret_cast<const char*>(token.bytes.data()), token.bytes.size());
+}
+
+Token take_token(std::string_view& from) {
+    Token token;
+    std::ranges::copy(from.substr(0, token.bytes.size()), token.bytes.begin());
+    from.remove_prefix(token.bytes.size());
+    return token;
+}
+
+void append_flag(std::string& to, bool flag) { append_number(to, static_cast<std::uint8_t>(flag)); }
+
+bool take_flag(std::string_view& from) { return take_number<std::uint8_t>(from) != 0; }
+
+StoreIdentity decode_identity(std::string_view stored) {
+    // First and outside the checksum's reach: another version may have another checksum.
+    check_version(stored);
+    auto value = unseal(identity_key, stored);
+    if (!value)
+        throw StoreError::refused("the store's identity fails its checksum; restore a backup");
+    StoreIdentity identity;
+    take_number<std::uint32_t>(*value);
+    identity.kind = take_text(*value);
+    identity.id = take_text(*value);
+    identity.node = take_number<std::uint16_t>(*value);
+    identity.epoch = take_number<std::uint64_t>(*value);
+    identity.is_backup = take_flag(*value);
+    identity.was_restored = take_flag(*value);
+    identity.log = take_token(*value);
+    for (auto left = take_number<std::uint32_t>(*value); left > 0; --left)
+        identity.replaces.push_back(take_token(*value));
+    identity.start = take_token(*value);
+    identity.place.device = take_number<std::uint64_t>(*value);
+    identity.place.file = take_number<std::uint64_t>(*value);
+    identity.place.note = take_token(*value);
+    identity.is_moved = take_flag(*value);
+    identity.is_handed_over = take_flag(*value);
+    identity.awaits_acceptance = take_flag(*value);
+    identity.why_it_replaces = take_text(*value);
+    identity.moved_to = take_text(*value);
+    return identity;
+}
+
+std::string encode_identity(const StoreIdentity& identity) {
+    std::string value;
+    append_number(value, store_format_version);
+    append_text(value, identity.kind);
+    append_text(value, identity.id);
+    append_number(value, identity.node);
+    append_number(value, identity.epoch);
+    append_flag(value, identity.is_backup);
+    append_flag(value, identity.was_restored);
+    append_token(value, identity.log);
+    append_number(value, static_cast<std::uint32_t>(identity.replaces.size()));
+    for (const Token& replaced : identity.replaces) append_token(value, replaced);
+    append_token(value, identity.start);
+    append_number(value, identity.place.device);
+    append_number(value, identity.place.file);
+    append_token(value, identity.place.note);
+    append_flag(value, identity.is_moved);
+    append_flag(value, identity.is_handed_over);
+    append_flag(value, identity.awaits_acceptance);
+    append_text(value, identity.why_it_replaces);
+    append_text(value, identity.moved_to);
+    return seal(identity_key, std::move(value));
 }
 
 std::uint64_t decode_number(std::string_view key, std::string_view stored) {
@@ -59,33 +129,20 @@ std::string encode_number(std::string_view key, std::uint64_t number) {
 
 std::optional<StoreIdentity> read_identity(const Reader& reader, Table table) {
     const auto stored = reader.get(table, identity_key);
-    if (!stored) return {};
-    // First and outside the checksum's reach: another version may have another checksum.
-    check_version(*stored);
-    auto value = unseal(identity_key, *stored);
-    if (!value)
-        throw StoreError::refused("the store's identity fails its checksum; restore a backup");
-    StoreIdentity identity;
-    take_number<std::uint32_t>(*value);
-    identity.kind = take_text(*value);
-    identity.id = take_text(*value);
-    identity.node = take_number<std::uint16_t>(*value);
-    identity.epoch = take_number<std::uint64_t>(*value);
-    identity.is_backup = take_number<std::uint8_t>(*value) != 0;
-    identity.was_restored = take_number<std::uint8_t>(*value) != 0;
-    return identity;
+    return stored ? std::optional(decode_identity(*stored)) : std::nullopt;
+}
+
+std::optional<StoreIdentity> read_identity(const Unit& unit, Table table) {
+    const auto stored = unit.get(table, identity_key);
+    return stored ? std::optional(decode_identity(*stored)) : std::nullopt;
 }
 
 void write_identity(Batch& batch, Table table, const StoreIdentity& identity) {
-    std::string value;
-    append_number(value, store_format_version);
-    append_text(value, identity.kind);
-    append_text(value, identity.id);
-    append_number(value, identity.node);
-    append_number(value, identity.epoch);
-    append_number(value, static_cast<std::uint8_t>(identity.is_backup));
-    append_number(value, static_cast<std::uint8_t>(identity.was_restored));
-    batch.put(table, identity_key, seal(identity_key, std::move(value)));
+    batch.put(table, identity_key, encode_identity(identity));
+}
+
+void write_identity(Unit& unit, Table table, const StoreIdentity& identity) {
+    unit.put(table, identity_key, encode_identity(identity));
 }
 
 std::uint64_t read_named_number(const Reader& reader, Table table, std::string_view name) {

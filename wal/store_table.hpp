@@ -13,12 +13,14 @@
 namespace twophase::wal {
 
 inline constexpr const char* store_table_name = "store";
-inline constexpr std::uint32_t store_format_version = 1;
+inline constexpr std::uint32_t store_format_version = 2;
 
 /// Nothing in a store that is new. StoreError when the format is another program version's, or the
 /// row is damaged.
 std::optional<StoreIdentity> read_identity(const Reader& reader, Table table);
+std::optional<StoreIdentity> read_identity(const Unit& unit, Table table);
 void write_identity(Batch& batch, Table table, const StoreIdentity& identity);
+void write_identity(Unit& unit, Table table, const StoreIdentity& identity);
 
 /// 0 when it was never written; StoreError when it is damaged.
 std::uint64_t read_named_number(const Reader& reader, Table table, std::string_view name);
@@ -28,5 +30,6 @@ void write_named_number(Unit& unit, Table table, std::string_view name, std::uin
 
 /// Of the store itself; other names are its users'.
 inline constexpr std::string_view running_seconds_name = "running seconds";
+inline constexpr std::string_view position_name = "position";
 
 }  // namespace twophase::wal

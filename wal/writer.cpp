@@ -1,6 +1,7 @@
 #include "wal/writer.hpp"
 
 #include "wal/crash_point.hpp"
+#include "wal/store_table.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -44,7 +45,8 @@ void pass_crash_points(std::string_view before_or_after, const std::vector<Job>&
 
 }  // namespace
 
-Writer::Writer(Parts parts) : parts_(std::move(parts)), woken_(parts_.now()) {
+Writer::Writer(Parts parts)
+    : parts_(std::move(parts)), position_(parts_.position), woken_(parts_.now()) {
     if (!parts_.is_stepped) thread_ = std::jthread([this] { run(); });
 }
 
@@ -194,11 +196,15 @@ void Writer::perform(Batch& batch, const std::vector<Job>& jobs, Fates& fates) {
 std::chrono::nanoseconds Writer::sync(Batch& batch, const std::vector<Job>& jobs) {
     const bool has_clock = parts_.clock.is_due();
     const std::uint64_t seconds = has_clock ? parts_.clock.write(batch, parts_.store_table) : 0;
+    // A batch that wrote nothing needs no sync, and is told to nobody as a new position.
+    const std::uint64_t position = position_ + (batch.has_written() ? 1 : 0);
+    if (batch.has_written()) write_named_number(batch, parts_.store_table, position_name, position);
     pass_crash_points("before", jobs);
     const Instant begin = parts_.now();
     batch.commit();
     const std::chrono::nanoseconds took = parts_.now() - begin;
     ++commits_;
+    position_ = position;
     pass_crash_points("after", jobs);
     if (has_clock) parts_.clock.note_durable(seconds);
     return took;

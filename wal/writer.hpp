@@ -30,6 +30,7 @@ public:
         RunningClock& clock;
         HeadroomGauge& headroom;
         Post post;
+        std::uint64_t position = 0;       // of the barrier
         std::uint64_t numbers_above = 0;  // see Unit
         std::chrono::milliseconds lazy_delay;
         std::function<std::chrono::steady_clock::time_point()> now;
@@ -50,6 +51,8 @@ public:
     std::size_t queued();
     std::uint64_t commits() const { return commits_; }
     std::uint64_t jobs() const { return jobs_; }
+    /// Of the last durable batch. Any thread.
+    std::uint64_t position() const { return position_; }
     /// The kernel's number of the thread; nothing before it runs, or where there is none.
     std::optional<int> thread_id() const {
         const int id = thread_id_;
@@ -75,6 +78,7 @@ private:
     Parts parts_;
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> jobs_{0};
+    std::atomic<std::uint64_t> position_;
     std::atomic<int> thread_id_{0};
     Instant woken_;  // the writer's thread alone
 

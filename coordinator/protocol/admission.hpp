@@ -9,6 +9,9 @@
 
 namespace twophase::coordinator {
 
+/// Of a transaction that a person settled for a lost log: what its request was nobody knows.
+inline bool is_unknown(const Fingerprint& fingerprint) { return fingerprint == Fingerprint{}; }
+
 /// What is known of an attempt, live or in the log.
 struct KnownAttempt {
     std::uint32_t attempt = 1;
@@ -39,7 +42,9 @@ inline Admission admit(std::uint32_t attempt,
                        const std::optional<KnownAttempt>& highest) {
     if ((same && same->is_damaged) || (!same && highest && highest->is_damaged))
         return Admission::damaged;
-    if (same) return same->fingerprint == fingerprint ? Admission::repeat : Admission::changed;
+    const bool is_same =
+        same && (same->fingerprint == fingerprint || is_unknown(same->fingerprint));
+    if (same) return is_same ? Admission::repeat : Admission::changed;
     if (!highest) return attempt == 1 ? Admission::is_new : Admission::attempt_unknown;
     if (attempt < highest->attempt) return Admission::superseded;
     if (attempt > highest->attempt + 1) return Admission::attempt_unknown;

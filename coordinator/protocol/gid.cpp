@@ -65,17 +65,17 @@ std::uint64_t milliseconds_of(const Gid& gid) {
     return milliseconds;
 }
 
-std::uint32_t restore_of(const Gid& gid) {
-    std::uint32_t restore = 0;
-    for (std::size_t i = 10; i < 14; ++i) restore = restore << 8 | gid.at(i);
-    return restore;
+std::uint32_t tag_of(const Gid& gid) {
+    std::uint32_t tag = 0;
+    for (std::size_t i = 10; i < 14; ++i) tag = tag << 8 | gid.at(i);
+    return tag;
 }
 
 GidMint::GidMint(std::uint16_t node,
                  std::uint64_t floor,
                  std::function<std::uint64_t()> random,
-                 std::uint32_t restore)
-    : node_(node), restore_(restore), milliseconds_(floor), random_(std::move(random)) {}
+                 std::uint32_t tag)
+    : node_(node), tag_(tag), milliseconds_(floor), random_(std::move(random)) {}
 
 std::optional<Gid> GidMint::mint(std::uint64_t wall_milliseconds, std::uint64_t ceiling) {
     if (wall_milliseconds > milliseconds_ && ceiling > milliseconds_ + 1) {
@@ -91,15 +91,10 @@ std::optional<Gid> GidMint::mint(std::uint64_t wall_milliseconds, std::uint64_t 
     const std::uint64_t bits = random_();
     gid[8] = static_cast<std::uint8_t>(0x80 | (bits & 0x3f));
     gid[9] = static_cast<std::uint8_t>(bits >> 8);
-    for (int i = 0; i < 4; ++i)
-        gid.at(10 + i) = static_cast<std::uint8_t>(restore_ >> (24 - 8 * i));
+    for (int i = 0; i < 4; ++i) gid.at(10 + i) = static_cast<std::uint8_t>(tag_ >> (24 - 8 * i));
     gid[14] = static_cast<std::uint8_t>(node_ >> 8);
     gid[15] = static_cast<std::uint8_t>(node_);
     return gid;
-}
-
-bool GidMint::has_minted(const Gid& gid) const {
-    return node_of(gid) == node_ && gid < next_at_least();
 }
 
 Gid GidMint::next_at_least() const {

@@ -1,5 +1,5 @@
-// A transaction's id: a UUIDv7 whose last 48 bits tell which life of a log minted it: 32 of its
-// last restore from a backup, 16 of the coordinator's node number.
+// A transaction's id: a UUIDv7 whose last 48 bits tell who minted it: 32 are a tag of the log's
+// start, 16 the coordinator's node number.
 #pragma once
 
 #include <array>
@@ -20,9 +20,8 @@ std::optional<Gid> parse_gid(std::string_view text);
 
 /// The node that minted it, and the time part in milliseconds since 1970.
 std::uint16_t node_of(const Gid& gid);
-/// Of the restore since which it was minted, 0 for none. Ids of builds before this one have random
-/// bits there.
-std::uint32_t restore_of(const Gid& gid);
+/// The tag of the start that minted it; no start has the tag 0.
+std::uint32_t tag_of(const Gid& gid);
 std::uint64_t milliseconds_of(const Gid& gid);
 
 /// Mints ids that grow, also over restarts and clock jumps: it starts above `floor` (what earlier
@@ -31,26 +30,23 @@ std::uint64_t milliseconds_of(const Gid& gid);
 class GidMint {
 public:
     /// `floor`: milliseconds; every id minted here has a time part >= floor.
-    /// `random`: 64 fresh random bits a call. `restore`: another one for each restore of the log,
-    /// which may not know how far its ids had come: so none is minted twice.
+    /// `random`: 64 fresh random bits a call. `tag`: another one for each start of the log, and of
+    /// any copy of it: so none is minted twice.
     GidMint(std::uint16_t node,
             std::uint64_t floor,
             std::function<std::uint64_t()> random,
-            std::uint32_t restore = 0);
+            std::uint32_t tag);
 
     /// The next id. Its time part is the wall clock's, held between the last one and the ceiling.
     /// Nothing when the room below the ceiling is used up: the ceiling must be pushed first.
     std::optional<Gid> mint(std::uint64_t wall_milliseconds, std::uint64_t ceiling);
-
-    /// Minted by this coordinator, now or in an earlier start.
-    bool has_minted(const Gid& gid) const;
 
     /// Every id minted from now on is greater than or equal to this one.
     Gid next_at_least() const;
 
 private:
     std::uint16_t node_;
-    std::uint32_t restore_;
+    std::uint32_t tag_;
     std::uint64_t milliseconds_;
     std::uint32_t counter_ = 0;  // the next to use; up to 4096 in a millisecond
     std::function<std::uint64_t()> random_;

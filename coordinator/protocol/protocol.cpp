@@ -64,6 +64,7 @@ std::string_view to_text(Phase phase) {
         case Phase::finishing: return "finishing";
         case Phase::held: return "held";
         case Phase::damaged: return "damaged";
+        case Phase::unconfirmed: return "unconfirmed";
     }
     return "?";
 }

@@ -63,7 +63,8 @@ using Effects = std::vector<Effect>;
 
 /// Where a live transaction stands. `deciding`: the decision is queued, not durable, and final.
 /// `held`: a person must decide, as the log came out of a backup that may be behind the truth.
-enum class Phase : std::uint8_t { preparing, deciding, delivering, finishing, held, damaged };
+/// `unconfirmed`: undecided, and nobody has confirmed yet that this log lacks nothing.
+enum class Phase : std::uint8_t { preparing, deciding, delivering, finishing, held, damaged, unconfirmed };
 // clang-format on
 
 std::string_view to_text(Phase phase);
@@ -121,8 +122,16 @@ enum class ResolveRefusal {
     branch_not_meant,  // a decision is about all branches
     branch_unknown,
     branch_done,
-    not_dead,  // only a dead letter is retried so
-    damaged,   // its records can't be read
+    not_dead,     // only a dead letter is retried so
+    damaged,      // its records can't be read
+    unconfirmed,  // the log may be behind: nothing is decided before it is confirmed or accepted
+};
+
+/// What becomes of an undecided transaction that a crash interrupted.
+enum class Undecided {
+    goes_on,                 // presumed rolled back, or asked again where nothing is presumed
+    waits_for_operator,      // a lost log may have decided it
+    waits_for_confirmation,  // this log may lack the decision; resume() again once it doesn't
 };
 
 /// The state machine of all unfinished transactions of one shard. One thread.
@@ -140,11 +149,10 @@ public:
     void set_aside(const Gid& gid, SharedText damage);
 
     /// Takes up what a crash interrupted of this transaction; once for each, after the last
-    /// apply(). `restored_below`: the log came out of a backup, so what is undecided below that gid
-    /// may have been decided since, by the log that was lost: it waits for a person.
-    Effects resume(const Gid& gid,
-                   Time now,
-                   const std::optional<Gid>& restored_below = std::nullopt);
+    /// apply(), and once more for those that waited for confirmation.
+    Effects resume(const Gid& gid, Time now, Undecided undecided = Undecided::goes_on);
+    /// Another log of this coordinator may decide what is undecided here: none of it goes on.
+    void hold_undecided();
 
     const Transaction* find(const Gid& gid) const;
     std::optional<Gid> find(const BusinessKey& key) const;

@@ -17,6 +17,7 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
         if (asked.branch) return ResolveRefusal::branch_not_meant;
         if (is_decided) return ResolveRefusal::decided;
         if (t->decision) return ResolveRefusal::deciding;
+        if (t->phase == Phase::unconfirmed) return ResolveRefusal::unconfirmed;
         const bool lacks_votes = asked.how == "commit" && t->phase != Phase::held;
         return lacks_votes ? ResolveRefusal::votes_missing : ResolveRefusal::none;
     }

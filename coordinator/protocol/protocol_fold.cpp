@@ -47,7 +47,7 @@ void Protocol::set_aside(const Gid& gid, SharedText damage) {
     damaged_.insert(gid);
 }
 
-Effects Protocol::resume(const Gid& gid, Time now, const std::optional<Gid>& restored_below) {
+Effects Protocol::resume(const Gid& gid, Time now, Undecided undecided) {
     Transaction& t = transactions_.at(gid);
     if (t.phase == Phase::damaged) return {};
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
@@ -59,11 +59,20 @@ Effects Protocol::resume(const Gid& gid, Time now, const std::optional<Gid>& res
         t.live[i].is_asked = is_in_first_phase(t.mode(), i);  // nobody knows any more
     }
     Effects effects;
-    if (!t.folded.decision && restored_below && gid < *restored_below)
+    if (!t.folded.decision && undecided == Undecided::waits_for_operator) {
         t.phase = Phase::held;
-    else
+    } else if (!t.folded.decision && undecided == Undecided::waits_for_confirmation) {
+        t.phase = Phase::unconfirmed;
+    } else {
+        t.phase = Phase::preparing;
         resume(t, now, effects);
+    }
     return effects;
+}
+
+void Protocol::hold_undecided() {
+    for (auto& [gid, t] : transactions_)
+        if (t.phase == Phase::preparing) t.phase = Phase::unconfirmed;
 }
 
 void Protocol::resume(Transaction& t, Time now, Effects& effects) {

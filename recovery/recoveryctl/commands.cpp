@@ -281,11 +281,14 @@ namespace {
 
 constexpr const char* coordinator_consequences =
     "A backup lacks what was decided after it was made. A coordinator that starts on it\n"
-    "  - answers participants 'pending' for every transaction that it does not know,\n"
+    "  - is a log of its own that takes the lost one's place; it only reads from participants, "
+    "and\n"
+    "    sends nothing, until it is accepted: recoveryctl lost, recoveryctl accept,\n"
+    "  - answers participants 'pending' for what the lost log may have decided,\n"
     "  - leaves what was undecided in the backup waiting for a person:\n"
-    "      recoveryctl list, then recoveryctl resolve GID --how commit|rollback,\n"
-    "  - has an epoch far above the lost one's, so that participants refuse what is left of "
-    "that.\n"
+    "      recoveryctl settle-proven, then recoveryctl resolve GID --how commit|rollback,\n"
+    "  - is listened to alone once it is accepted: participants refuse what is left of the lost "
+    "one.\n"
     "Keep the lost store if there is anything left of it: it may hold those decisions.\n";
 
 constexpr const char* participant_consequences =

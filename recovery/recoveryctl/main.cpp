@@ -2,6 +2,7 @@
 #include "http/text.hpp"
 #include "recovery/recoveryctl/audit_options.hpp"
 #include "recovery/recoveryctl/commands.hpp"
+#include "recovery/recoveryctl/log_commands.hpp"
 #include "recovery/recoveryctl/offline.hpp"
 #include "recovery/recoveryctl/participant_store.hpp"
 #include "recovery/recoveryctl/reconcile.hpp"
@@ -60,6 +61,14 @@ private:
     void add_export();
     void add_lookups();
     void add_reconcile();
+    void add_log();
+    void add_words_on_logs();
+    void add_succession();
+    CLI::App* add_remote(const char* name, const char* about, const char* example);
+    void add_reason(CLI::App* command);
+    std::string coordinator_url() const;
+    std::string participant_url() const;
+    LogOrder log_order(const std::string& url) const;
 
     std::unique_ptr<Source> source() const;
     std::string gid() const;
@@ -85,6 +94,11 @@ private:
     std::string from_;
     std::string to_;
     ReconcileOrder reconcile_;
+    std::string reason_;
+    std::string participant_;
+    std::string participant_url_;
+    std::string coordinator_id_ = "main";
+    std::vector<std::string> names_;
 };
 
 CommandLine::CommandLine() {
@@ -105,6 +119,9 @@ CommandLine::CommandLine() {
     add_lookups();
     add_audit(app_, run_, is_json_);
     add_reconcile();
+    add_log();
+    add_words_on_logs();
+    add_succession();
 }
 
 CLI::App* CommandLine::add(const char* name, const char* about, const char* example) {
@@ -307,20 +324,139 @@ void CommandLine::add_reconcile() {
     accept->needs(reason);
     command->callback([this] {
         run_ = [this] {
-            if (reconcile_.url.empty()) reconcile_.url = environment("TWOPHASE_PARTICIPANT");
-            if (reconcile_.url.empty()) reconcile_.url = "http://127.0.0.1:7071";
+            participant_url_ = reconcile_.url;
+            reconcile_.url = participant_url();
             reconcile_.who = user_name();
             return reconcile(reconcile_, output());
         };
     });
 }
 
+// --- logs that were lost, copied, restored or moved ---
+
+CLI::App* CommandLine::add_remote(const char* name, const char* about, const char* example) {
+    CLI::App* command = add(name, about, example);
+    command
+        ->add_option("--coordinator",
+                     coordinator_,
+                     "A running coordinator: http://host:port or file:/path of its address file "
+                     "[TWOPHASE_COORDINATOR, else http://127.0.0.1:7070]")
+        ->check(not_empty);
+    return command;
+}
+
+void CommandLine::add_reason(CLI::App* command) {
+    command->add_option("--reason", reason_, "Why; it is written down")
+        ->required()
+        ->check(not_empty);
+}
+
+void CommandLine::add_log() {
+    add_remote("log",
+               "Shows which log a coordinator works on, and whether it may be believed.",
+               "recoveryctl log")
+        ->callback([this] { run_ = [this] { return show_log(coordinator_url(), output()); }; });
+    add_remote("lost",
+               "Lists transactions of a lost log, with what their branches prove; exit code 1 when "
+               "there are any.",
+               "recoveryctl lost")
+        ->callback([this] { run_ = [this] { return list_lost(coordinator_url(), output()); }; });
+}
+
+void CommandLine::add_words_on_logs() {
+    auto* accept = add_remote("accept",
+                              "Opens a log that takes another's place, or whose file was moved.",
+                              "recoveryctl accept --reason 'lost settled, books compared'");
+    add_reason(accept);
+    accept->add_option("--leave-out",
+                       names_,
+                       "Don't wait for this participant; it gets nothing until it was heard");
+    accept->callback([this] {
+        run_ = [this] { return accept_log(log_order(coordinator_url()), names_, output()); };
+    });
+    auto* settle = add_remote("settle-proven",
+                              "Settles the transactions of a lost log whose outcome is proven.",
+                              "recoveryctl settle-proven --reason 'the volume of 12 May is gone'");
+    add_reason(settle);
+    settle->callback([this] {
+        run_ = [this] { return settle_proven(log_order(coordinator_url()), output()); };
+    });
+    auto* store = add_remote("accept-store",
+                             "Takes a participant's store as it is, though another was there.",
+                             "recoveryctl accept-store coupon --reason 'emptied for the demo'");
+    store->add_option("participant", participant_, "As in the coordinator's settings")->required();
+    add_reason(store);
+    store->callback([this] {
+        run_ = [this] {
+            return accept_store(log_order(coordinator_url()), participant_, output());
+        };
+    });
+    auto* forget =
+        add("forget-log",
+            "For development and demos: a running participant forgets which log a "
+            "coordinator works on, and takes the next one.",
+            "recoveryctl forget-log --participant-url http://127.0.0.1:7072 --reason demo");
+    forget->add_option("--participant-url",
+                       participant_url_,
+                       "http://host:port or file:/path of its address file [TWOPHASE_PARTICIPANT, "
+                       "else http://127.0.0.1:7071]");
+    forget->add_option("--id", coordinator_id_, "The coordinator's id")->capture_default_str();
+    add_reason(forget);
+    forget->callback([this] {
+        run_ = [this] {
+            return forget_log(log_order(participant_url()), coordinator_id_, output());
+        };
+    });
+}
+
+void CommandLine::add_succession() {
+    auto* command =
+        add("succeed",
+            "Makes a new, stopped log the successor of one that is lost for good.",
+            "recoveryctl succeed --data data/coordinator --of 2f… --reason 'disk died'");
+    command->add_option("--data", data_, "The new log: its data directory")->required();
+    command->add_option("--of", names_, "The lost log's identity, as the refused start told it")
+        ->required();
+    add_reason(command);
+    add_yes(command);
+    command->callback([this] {
+        run_ = [this] {
+            return succeed({data_, names_, reason_, user_name()}, is_sure_, output());
+        };
+    });
+    auto* move =
+        add("hand-over",
+            "Moves a stopped coordinator's log, or a participant's store, to another place.",
+            "recoveryctl hand-over --data data/coordinator --to /mnt/new/coordinator");
+    move->add_option("--data", data_, "The store's directory; it never starts again")->required();
+    move->add_option("--to", to_, "The new directory: absent or empty")->required();
+    add_yes(move);
+    move->callback([this] { run_ = [this] { return hand_over(data_, to_, is_sure_, output()); }; });
+}
+
+std::string CommandLine::coordinator_url() const {
+    if (!coordinator_.empty()) return coordinator_;
+    const std::string url = environment("TWOPHASE_COORDINATOR");
+    return url.empty() ? "http://127.0.0.1:7070" : url;
+}
+
+std::string CommandLine::participant_url() const {
+    if (!participant_url_.empty()) return participant_url_;
+    const std::string url = environment("TWOPHASE_PARTICIPANT");
+    return url.empty() ? "http://127.0.0.1:7071" : url;
+}
+
+LogOrder CommandLine::log_order(const std::string& url) const {
+    if (reason_.size() > longest_reason || !http::is_utf8(reason_))
+        throw Failure(Exit::not_possible, "--reason: 1 to 1024 bytes of text");
+    return {url, reason_, user_name()};
+}
+
 std::unique_ptr<Source> CommandLine::source() const {
     if (!data_.empty()) return std::make_unique<Offline>(data_, permits_any_filesystem());
     if (!coordinator_.empty())
         return std::make_unique<Remote>(coordinator_, " --coordinator " + shell_word(coordinator_));
-    const std::string url = environment("TWOPHASE_COORDINATOR");
-    return std::make_unique<Remote>(url.empty() ? "http://127.0.0.1:7070" : url, "");
+    return std::make_unique<Remote>(coordinator_url(), "");
 }
 
 /// In canonical form: findings of verify name gids without hyphens.

@@ -162,7 +162,7 @@ Json Offline::settle_unknown(const ResolveOrder& order) {
                       "no --branch: of this gid no branches are known here, and the word is about "
                       "the whole transaction");
     bool is_done = false;
-    service_.settle_unknown(
+    service_.settle_lost(
         need_gid(order.gid), *decision, order.who, order.reason, [&](wal::Written) {
             is_done = true;
         });

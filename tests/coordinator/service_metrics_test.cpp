@@ -101,7 +101,7 @@ TEST_F(ServiceMetricsTest, CallsThatLeaveTogetherAreOneRequest) {
 }
 
 TEST_F(ServiceMetricsTest, WhoGivesNoAnswerIsAskedAgainAndShown) {
-    answer();
+    hear();
     submit("1", Mode::saga);
     run();
     const Participant silent = [](const auto&, const Json&) { return Said{0, {}}; };

@@ -103,15 +103,33 @@ TEST_F(PriorityTest, AnArrayIsAsUrgentAsItsMostUrgentCall) {
     finish();
 }
 
-TEST_F(ServiceTest, AStaleEpochThatTellsOfALaterStartEndsTheProgram) {
+// Of participants that don't tell which log they know.
+TEST_F(ServiceTest, AStaleEpochHoldsItsLaneAndTheWordOfMostEndsTheProgram) {
+    hear();
     for (const std::optional<std::uint64_t>& seen :
          {std::optional(service_->epoch() + 1), std::optional<std::uint64_t>()}) {
         int code = 0;
         stopped_ = [&code](int exit_code, const std::string&) { code = exit_code; };
-        submit(seen ? "1" : "2");
         const auto outdated = says_stale(seen);
-        for (int i = 0; i < 3; ++i) answer(outdated);
+        const Participant one = [&](const std::string& verb, const Json& message) {
+            return message["participant"] == "coupon" ? outdated(verb, message)
+                                                      : agrees(verb, message);
+        };
+        submit(seen ? "1" : "2");
+        for (int i = 0; i < 4; ++i) answer(one);
+        pass(2'000ms);
+        EXPECT_EQ(code, 0) << "one of two alone";
+        EXPECT_EQ(submit(seen ? "3" : "4").kind, Admitted::Kind::held);
+        EXPECT_TRUE(service_->lanes().at(0).held_for.find("later") != std::string::npos)
+            << "coupon's lane is held";
+        EXPECT_EQ(service_->lanes().at(1).held_for, "") << "credit's is not";
+        submission_of({"credit"}, seen ? "5" : "6");
+        for (int i = 0; i < 4; ++i) answer(outdated);
+        pass(2'000ms);
         EXPECT_EQ(code, 4);
+        crash();
+        start();
+        hear();
     }
 }
 

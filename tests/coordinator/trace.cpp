@@ -118,7 +118,11 @@ Trace& Trace::crash(std::optional<std::string> restored_below) {
     if (restored_below) below = gid(*restored_below);
     Effects effects;
     for (const auto& [gid, transaction] : core_.transactions())
-        std::ranges::move(core_.resume(gid, now_, below), std::back_inserter(effects));
+        std::ranges::move(core_.resume(gid,
+                                       now_,
+                                       below && gid < *below ? Undecided::waits_for_operator
+                                                             : Undecided::goes_on),
+                          std::back_inserter(effects));
     note("crash", effects);
     return *this;
 }

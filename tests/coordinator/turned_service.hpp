@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cassert>
 #include <chrono>
 #include <deque>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace twophase::coordinator {
 
@@ -123,6 +125,15 @@ protected:
         return service_->submit(std::move(submission));
     }
 
+    /// One branch for each of these participants.
+    Admitted submission_of(const std::vector<const char*>& participants, const std::string& id) {
+        Submission submission{.key = {.code = "order", .id = id}, .vote_timeout = 5'000ms};
+        for (const char* name : participants)
+            submission.branches.push_back(
+                {.branch_id = name, .participant = name, .operation = "do", .payload = "{}"});
+        return service_->submit(std::move(submission));
+    }
+
     /// Commits and posts until nothing is left to do; calls wait for answer().
     void run() {
         while (service_->log().store().step(4'096) > 0 || around_.run_posted()) {
@@ -133,6 +144,12 @@ protected:
         auto calls = std::exchange(around_.calls, {});
         for (auto& sent : calls) sent.done(answer_to(sent.call, participant));
         run();
+    }
+    /// Answers the questions of a start, until nobody is asked any more.
+    void hear() {
+        const auto is_question = [](const auto& sent) { return sent.call.method == "GET"; };
+        run();
+        while (std::ranges::any_of(around_.calls, is_question)) answer();
     }
     void pass(recovery::Time time) {
         around_.pass(time);

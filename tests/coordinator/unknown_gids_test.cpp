@@ -24,12 +24,20 @@ protected:
     void restart() {
         crash();
         start();
+        hear();
     }
     void restore() {
         crash();
         fs::remove_all(config_.data);
         wal::restore(backup(), config_.data);
         start();
+        hear();
+        bool is_accepted = false;
+        EXPECT_EQ(service_->accept({}, "ann", "a test", [&](wal::Written) { is_accepted = true; }),
+                  Service::Accepting::accepted);
+        run();
+        EXPECT_TRUE(is_accepted);
+        hear();
     }
     /// What is said of one of which nothing reached the disk.
     Inquiry verdict_of_lost(const std::string& id) {
@@ -80,7 +88,7 @@ TEST_F(UnknownGidsTest, WhatALostLogDecidedIsNeverPresumed) {
         pass(60'000ms);
         const Gid later = commit(std::to_string(i));
         EXPECT_EQ(service_->inquire(committed), Verdict::pending);
-        EXPECT_GT(later, committed);
+        EXPECT_NE(later, committed);
     }
     restart();
     EXPECT_EQ(service_->inquire(committed), Verdict::pending);
@@ -95,7 +103,7 @@ TEST_F(UnknownGidsTest, AnIdFromFarAheadThatAPersonSettlesSaysNothingOfOthers) {
     restore();
     const Gid ahead = *parse_gid("7fffffff-ffff-7fff-bfff-000000000001");
     ASSERT_TRUE(service_->may_settle_unknown(ahead));
-    service_->settle_unknown(ahead, Decision::rollback, "ann", "mistyped", [](wal::Written) {});
+    service_->settle_lost(ahead, Decision::rollback, "ann", "mistyped", [](wal::Written) {});
     run();
     pass(10'000ms);
     ASSERT_EQ(stored(), 0U) << "forgotten";

@@ -79,7 +79,8 @@ struct RouterBench::Running {
                 .participant = "credit", .coordinators = {"main"}, .has_room = [] { return true; }},
             table_of,
             kind.open(table_of));
-        add_contract_routes(router, *branches, queue, clock, 256);
+        confirmer.emplace(machine, LogConfirmerOptions{}, *branches, queue, clock);
+        add_contract_routes(router, *branches, queue, *confirmer, clock, 256);
         kind.add_routes({.router = router,
                          .queue = queue,
                          .audit = branches->audit(),
@@ -117,6 +118,7 @@ struct RouterBench::Running {
     recovery::Metrics metrics;
     ParticipantMetrics participant_metrics{metrics};
     RequestQueue queue{store, 10'000, participant_metrics};
+    std::optional<LogConfirmer> confirmer;
 };
 
 namespace {

@@ -207,7 +207,8 @@ Folded OpenLog::fold(const Gid& gid) const {
 }
 
 Gid gid_number(std::uint64_t number) {
-    GidMint mint(1, 1'700'000'000'000 + number, [] { return std::uint64_t{7}; });
+    GidMint mint(
+        1, 1'700'000'000'000 + number, [] { return std::uint64_t{7}; }, 1);
     return mint.mint(0, UINT64_MAX).value();
 }
 

@@ -89,8 +89,14 @@ void ParticipantNode::boot() {
         store_->step(1);
     }
     router_.emplace();
+    LogConfirmerOptions confirmations;
+    confirmations.coordinators = {{"main", http::Endpoint::parse("http://coordinator:1").value()}};
+    confirmations.timeout = world.plan.call_timeout;
+    confirmations.backoff = {world.plan.retry_first, 4 * world.plan.retry_first};
+    confirmer_.emplace(
+        *this, std::move(confirmations), *branches_, *queue_, [this] { return moment(); });
     add_contract_routes(
-        *router_, *branches_, *queue_, [this] { return moment(); }, 256);
+        *router_, *branches_, *queue_, *confirmer_, [this] { return moment(); }, 256);
     InquirerOptions inquiries;
     inquiries.participant = name;
     inquiries.coordinators = {{"main", http::Endpoint::parse("http://coordinator:1").value()}};
@@ -108,6 +114,7 @@ void ParticipantNode::boot() {
 
 void ParticipantNode::unmake() {
     inquirer_.reset();
+    confirmer_.reset();
     forget_alarm_.reset();
     router_.reset();
     branches_.reset();

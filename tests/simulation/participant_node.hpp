@@ -6,6 +6,7 @@
 #include "participants/coupon/coupon_resource.hpp"
 #include "participants/credit/credit_resource.hpp"
 #include "participants/inquirer.hpp"
+#include "participants/log_confirmer.hpp"
 #include "participants/request_queue.hpp"
 #include "tests/simulation/ledger.hpp"
 #include "tests/simulation/node.hpp"
@@ -63,6 +64,7 @@ private:
     std::optional<participants::RequestQueue> queue_;
     std::optional<participants::Branches> branches_;
     std::optional<http::Router> router_;
+    std::optional<participants::LogConfirmer> confirmer_;
     std::optional<participants::Inquirer> inquirer_;
     std::unique_ptr<recovery::Alarm> forget_alarm_;
 };

@@ -146,10 +146,11 @@ TEST_F(StoreTest, AnotherFormatVersionIsRefused) {
     open();
     tamper(options.directory, store_table_name, [](Batch& batch, Table table) {
         std::string row(*batch.get(table, "identity"));
-        row[3] = 2;
+        row[3] = 1;
         batch.put(table, "identity", row);
     });
-    expect_refusal("has format version 2, this program reads and writes version 1");
+    expect_refusal(
+        "has format version 1, this program reads and writes version 2 only: start it with");
 }
 
 TEST_F(StoreTest, DamageToItsOwnRowsIsRefused) {

@@ -1,0 +1,658 @@
+// Whether this log may be believed: participants are asked what they have seen of it before
+// anything is sent to them, and nothing is presumed before those who may know more were heard.
+#include "coordinator/log_entries.hpp"
+#include "coordinator/protocol/modes.hpp"
+#include "coordinator/service.hpp"
+#include "http/json.hpp"
+#include "wal/crash_point.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace twophase::coordinator {
+namespace {
+
+constexpr int exit_replaced = 4;
+constexpr int exit_other_log = 6;
+constexpr Time end_delay{1'000};  // for the alert to leave
+constexpr Time seen_written_after{1'000};
+constexpr Time refusal_lasts{60'000};
+constexpr std::size_t replaced_told = 16;  // in each message: more were replaced one by one
+constexpr std::size_t settled_at_once = 200;
+constexpr std::uint64_t alert_again_after = 3'600;  // seconds, over restarts
+
+// Numbers of the store.
+constexpr std::string_view known_name = "known by a participant";
+std::string listed_name(const std::string& participant) { return "listed " + participant; }
+std::string alerted_name(const std::string& kind) { return "alerted " + kind; }
+
+std::string join(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+}  // namespace
+
+std::string_view to_text(LogState state) {
+    switch (state) {
+        case LogState::unheard: return "unheard";
+        case LogState::open: return "open";
+        case LogState::moved: return "moved";
+        case LogState::unaccepted: return "unaccepted";
+        case LogState::behind: return "behind";
+    }
+    return "?";
+}
+
+void Service::open_identity() {
+    const wal::Store& store = log_->store();
+    const wal::StoreIdentity& identity = store.identity();
+    is_moved_ = identity.is_moved;
+    awaits_acceptance_ = identity.awaits_acceptance;
+    is_known_ = store.number(known_name) > 0;
+    log_text_ = to_text(identity.log);
+    start_text_ = to_text(store.start());
+    for (const wal::Token& each : identity.replaces)
+        if (replaces_text_.size() < replaced_told) replaces_text_.push_back(to_text(each));
+    seen_ = log_->seen_stores();
+    for (const auto& [name, participant] : config_.participants)
+        if (store.number(listed_name(name)) >= identity.replaces.size()) listed_.insert(name);
+    look_at_lost();
+    lost_list_ = std::make_shared<LostList>(
+        around_,
+        config_,
+        LostList::Hooks{
+            .is_lost = [this](const wal::LostBranch& branch) { return is_of_a_lost_log(branch); },
+            .keep =
+                [this](std::vector<wal::LostBranch> branches, std::function<void()> kept) {
+                    log_->note_lost(std::move(branches), [this, kept](wal::Written) {
+                        look_at_lost();
+                        kept();
+                    });
+                },
+            .ended =
+                [this](const std::string& participant, bool has_list) {
+                    if (!has_list) listless_.insert(participant);
+                    listed_.insert(participant);
+                    if (being_listed_finally_.erase(participant) > 0) {
+                        wal::Store& own = log_->store();
+                        const std::uint64_t round = guard_->own().replaces.size();
+                        own.submit({.work =
+                                        [&own, participant, round](wal::Unit& unit) {
+                                            wal::Store::raise(
+                                                unit, own, listed_name(participant), round);
+                                        },
+                                    .then = [this](wal::Written) { lanes_.ask_again(); },
+                                    .label = "listed"});
+                    }
+                }});
+    if (store.is_new())
+        spdlog::warn(
+            "a new log is made in {}: nothing was ever decided in it. If coordinator {} has worked "
+            "before, stop this one and give it the folder of its log",
+            config_.data.string(),
+            config_.id);
+    spdlog::info("log {}, start {}, position {}", log_text_, start_text_, store.position());
+    if (is_moved_)
+        spdlog::warn(
+            "this log's file is not where its last start left it: it may be an old copy. Nothing "
+            "is presumed before every participant was heard (recoveryctl hand-over makes a planned "
+            "move free of this)");
+    if (awaits_acceptance_)
+        spdlog::warn(
+            "this log takes the place of another and nobody has accepted it: it only reads from "
+            "participants. recoveryctl lost shows what was lost, recoveryctl accept opens it");
+}
+
+Undecided Service::undecided(const Gid& gid) const {
+    if (const auto below = guard_->undecided_below(); below && gid < *below)
+        return Undecided::waits_for_operator;
+    return is_confirmed_ ? Undecided::goes_on : Undecided::waits_for_confirmation;
+}
+
+LogState Service::log_state() const {
+    if (!closed_for_.empty()) return LogState::behind;
+    if (awaits_acceptance_) return LogState::unaccepted;
+    if (is_confirmed_) return LogState::open;
+    return is_moved_ ? LogState::moved : LogState::unheard;
+}
+
+std::string Service::log_detail() const {
+    switch (log_state()) {
+        case LogState::open: return "";
+        case LogState::unheard: return "participants are asked what they know of this log";
+        case LogState::moved:
+            return "its file is not where the last start left it; nothing is presumed before these "
+                   "were heard: " +
+                   join(unheard());
+        case LogState::unaccepted:
+            return "it takes the place of another log and waits for acceptance (recoveryctl lost, "
+                   "recoveryctl accept)";
+        case LogState::behind: return closed_for_;
+    }
+    return "";
+}
+
+/// A new log first hears everybody without telling of itself: where one knows another log, the
+/// others must not have taken this one.
+bool Service::may_be_listened_to() const {
+    return closed_for_.empty() && !awaits_acceptance_ && !is_ending_ &&
+           (is_known_ || is_first_round_over_);
+}
+
+std::vector<std::string> Service::unheard() const {
+    std::vector<std::string> names;
+    for (const auto& [name, participant] : config_.participants)
+        if (!heard_.contains(name)) names.push_back(name);
+    return names;
+}
+
+std::vector<std::string> Service::unlisted() const {
+    std::vector<std::string> names;
+    for (const auto& [name, participant] : config_.participants)
+        if (!listed_.contains(name)) names.push_back(name);
+    return names;
+}
+
+bool Service::is_listed(const std::string& participant) const {
+    return guard_->own().replaces.empty() ||
+           log_->store().number(listed_name(participant)) >= guard_->own().replaces.size();
+}
+
+// --- what participants say ---
+
+Question Service::question_to(const std::string& participant) {
+    Question question{.nonce = std::to_string(around_.random()), .position = position()};
+    question.has_claim = may_be_listened_to();
+    if (question.has_claim) question.claim = "&log=" + log_text_;
+    if (const auto seen = seen_.find(participant); seen != seen_.end())
+        question.remembered = seen->second;
+    return question;
+}
+
+Reception Service::introduced(const std::string& participant,
+                              const Question& question,
+                              const Introduction& told) {
+    if (is_stopped_ || is_ending_) return {};
+    const Judgement of_log = guard_->judge_log(participant, told, question.position);
+    const bool is_bad =
+        of_log.testimony != Testimony::fine && of_log.testimony != Testimony::not_known;
+    if (is_bad) return judged_badly(participant, of_log);
+    if (const Judgement of_store = LogGuard::judge_store(participant, told, question.remembered);
+        of_store.testimony != Testimony::fine)
+        return judged_badly(participant, of_store);
+    if (!told.is_foreign) remember(participant, told.store.to_store());
+    if (told.known && guard_->is_own(told.known->log)) note_known();
+    heard(participant);
+    return standing_of(participant, question, told);
+}
+
+/// Somebody listens to this log from now on: it is no new one any more.
+void Service::note_known() {
+    if (std::exchange(is_known_, true)) return;
+    wal::Store& store = log_->store();
+    store.submit(
+        {.work = [&store](wal::Unit& unit) { wal::Store::raise(unit, store, known_name, 1); },
+         .then = {},
+         .urgency = wal::Urgency::lazy,
+         .label = "known"});
+}
+
+/// It says nothing against this log. Whether it may be sent anything yet.
+Reception Service::standing_of(const std::string& participant,
+                               const Question& question,
+                               const Introduction& told) {
+    if (awaits_acceptance_) {
+        if (!listed_.contains(participant)) list_lost(participant, false);
+        return {false, "this log waits for acceptance (recoveryctl accept)"};
+    }
+    const bool listens = told.is_foreign || (told.known && guard_->is_own(told.known->log));
+    if (!listens) {
+        // It takes a log once it has asked us about it, and it asks where we make a claim. One that
+        // can't ask refuses what is sent to it.
+        if (!question.has_claim || told.is_configured) return {};
+    }
+    if (told.is_foreign && !is_first_round_over_ && !is_known_) return {};
+    if (told.is_foreign && is_refused_by(participant))
+        return {false, participant + " refuses this start: it has heard from a later one"};
+    if (!is_listed(participant)) {
+        list_lost(participant, true);
+        return {false,
+                "its branches are being read first, for what the replaced log had under way"};
+    }
+    note_known();
+    return {true, ""};
+}
+
+/// Of a participant that doesn't tell which log it knows: it said stale_epoch a moment ago. When
+/// most say so, another start works in this one's place.
+bool Service::is_refused_by(const std::string& participant) {
+    std::erase_if(refused_by_,
+                  [&](const auto& each) { return around_.now() - each.second >= refusal_lasts; });
+    if (!refused_by_.contains(participant)) return false;
+    raise_seldom({.kind = "stale_epoch",
+                  .subject = participant,
+                  .text = participant + " has heard from a later start of coordinator " +
+                          config_.id + " than epoch " + std::to_string(epoch()),
+                  .data = {}});
+    if (2 * refused_by_.size() > config_.participants.size())
+        end_later(exit_replaced,
+                  "most participants have heard from a later start of coordinator " + config_.id +
+                      " than epoch " + std::to_string(epoch()) + ": another one runs");
+    return true;
+}
+
+Reception Service::judged_badly(const std::string& participant, const Judgement& judgement) {
+    switch (judgement.testimony) {
+        case Testimony::behind:
+            behind_at_.insert(participant);
+            // One that worked until now was replaced when most say so; one that starts stays, and
+            // tells of itself.
+            if (is_confirmed_ && 2 * behind_at_.size() > config_.participants.size())
+                end_later(exit_replaced, judgement.text);
+            close_log(judgement.text);
+            break;
+        case Testimony::replaced: end_later(exit_replaced, judgement.text); break;
+        case Testimony::other_log:
+            raise_seldom(
+                {.kind = "other_log", .subject = participant, .text = judgement.text, .data = {}});
+            if (!is_known_)
+                end_later(exit_other_log,
+                          judgement.text + ". No participant knows the log in " +
+                              config_.data.string() +
+                              ". Put the folder of the other log back, or, "
+                              "if it is lost: recoveryctl succeed --data " +
+                              config_.data.string() +
+                              " --of IDENTITY --reason TEXT (of each log named above and in the "
+                              "lines before). In development: recoveryctl forget-log "
+                              "--participant-url URL --reason TEXT");
+            break;
+        default:
+            raise_seldom({.kind = judgement.testimony == Testimony::other_store ? "other_store"
+                                                                                : "old_store",
+                          .subject = participant,
+                          .text = judgement.text,
+                          .data = {}});
+    }
+    return {false, judgement.text};
+}
+
+bool Service::is_doubtful(const std::string& participant, const http::Response& response) {
+    const auto store = read_seen(response.header("Twophase-Store"));
+    if (!store) return false;  // a participant of others
+    const auto known = seen_.find(participant);
+    if (known == seen_.end()) return true;
+    wal::SeenStore& seen = known->second;
+    if (store->log != seen.store || store->epoch != seen.epoch || store->start != seen.start)
+        return true;
+    if (store->position > seen.position) {
+        seen.position = store->position;
+        if (unwritten_seen_.empty())
+            seen_alarm_->set(around_.now() + seen_written_after, [this] { write_seen(); });
+        unwritten_seen_.insert(participant);
+    }
+    // Answers come in any order, but none tells of more than this log holds.
+    const auto log = read_seen(response.header("Twophase-Known"));
+    return log && knows_less_than(*log);
+}
+
+bool Service::knows_less_than(const Seen& seen) const {
+    const Introduction as_told{
+        .is_foreign = false, .is_configured = true, .known = seen, .store = {}};
+    return guard_->judge_log("", as_told, position()).testimony == Testimony::behind;
+}
+
+void Service::remember(const std::string& participant, const wal::SeenStore& seen) {
+    wal::SeenStore& known = seen_[participant];
+    const bool is_same = known.store == seen.store && known.epoch == seen.epoch;
+    const std::uint64_t position =
+        is_same ? std::max(known.position, seen.position) : seen.position;
+    wal::SeenStore now = seen;
+    now.position = position;
+    if (now == known) return;
+    known = now;
+    log_->remember(participant, known);
+}
+
+void Service::write_seen() {
+    for (const std::string& participant : std::exchange(unwritten_seen_, {}))
+        log_->remember(participant, seen_.at(participant));
+}
+
+// --- what follows ---
+
+void Service::heard(const std::string& participant) {
+    heard_.insert(participant);
+    if (heard_.size() < config_.participants.size()) return;
+    end_first_round();
+    if (is_moved_) confirm();
+}
+
+/// Everybody was heard, or those who will be have had their time.
+void Service::end_first_round() {
+    if (is_stopped_ || is_ending_ || !closed_for_.empty()) return;
+    if (!std::exchange(is_first_round_over_, true)) {
+        lanes_.release_new_work();
+        around_.post([this] {
+            if (!is_stopped_) lanes_.ask_again();
+        });
+    }
+    if (!is_moved_) confirm();
+}
+
+/// Nobody is left who may know more of this log: what waited for that goes on.
+void Service::confirm() {
+    if (is_confirmed_ || awaits_acceptance_ || !closed_for_.empty()) return;
+    is_confirmed_ = true;
+    if (std::exchange(is_moved_, false)) {
+        wal::Store& store = log_->store();
+        store.submit({.work =
+                          [&store](wal::Unit& unit) {
+                              wal::Store::amend(unit, store, [](wal::StoreIdentity& identity) {
+                                  identity.is_moved = false;
+                              });
+                          },
+                      .then = {},
+                      .label = "confirmed"});
+        spdlog::info("no participant knows more of this log than it holds: it goes on");
+    }
+    std::vector<Gid> waiting;
+    for (const auto& [gid, t] : core_.transactions())
+        if (t.phase == Phase::unconfirmed) waiting.push_back(gid);
+    for (const Gid& gid : waiting) perform(core_.resume(gid, around_.now(), undecided(gid)));
+    arm_tick();
+    for (const InDoubt& branch : std::exchange(strangers_, {})) found_in_doubt(branch);
+}
+
+void Service::close_log(const std::string& why) {
+    if (!std::exchange(closed_for_, why).empty()) return;
+    core_.hold_undecided();
+    lanes_.close(why);
+    spdlog::critical("the log is closed: {}", why);
+    raise_seldom({.kind = "log_behind", .subject = config_.id, .text = why, .data = {}});
+}
+
+/// Nothing is sent any more; the process ends once its alert has had time to leave.
+void Service::end_later(int exit_code, const std::string& why) {
+    if (std::exchange(is_ending_, true)) return;
+    core_.hold_undecided();
+    lanes_.close(why);
+    if (closed_for_.empty()) closed_for_ = why;
+    raise_seldom({.kind = "replaced", .subject = config_.id, .text = why, .data = {}});
+    end_alarm_->set(around_.now() + end_delay, [this, exit_code, why] { stop_(exit_code, why); });
+}
+
+/// A supervisor may start this program every second: it tells of the same only once an hour.
+void Service::raise_seldom(recovery::Alert alert) {
+    wal::Store& store = log_->store();
+    const std::string name = alerted_name(alert.kind + " " + alert.subject);
+    const std::uint64_t now = wall_milliseconds() / 1'000;
+    const std::uint64_t last = store.number(name);
+    if (last <= now && now < last + alert_again_after) {
+        spdlog::error("{}: {}", alert.kind, alert.text);
+        return;
+    }
+    store.submit({.work = [&store, name, now](
+                              wal::Unit& unit) { wal::Store::raise(unit, store, name, now); },
+                  .then = {},
+                  .label = "alerted"});
+    alerts_.raise(std::move(alert));
+}
+
+// --- a person's word ---
+
+Service::Accepting Service::accept(const std::set<std::string>& left_out,
+                                   const std::string& who,
+                                   const std::string& reason,
+                                   std::function<void(wal::Written)> then) {
+    if (is_confirmed_ || !closed_for_.empty() || (!awaits_acceptance_ && !is_moved_))
+        return Accepting::nothing_to_accept;
+    const auto is_missing = [&](const std::string& name) { return !left_out.contains(name); };
+    const std::vector<std::string> lacking = awaits_acceptance_ ? unlisted() : unheard();
+    if (std::ranges::any_of(lacking, is_missing)) return Accepting::not_heard;
+    wal::Store& store = log_->store();
+    store.submit({.work =
+                      [&store](wal::Unit& unit) {
+                          wal::Store::amend(unit, store, [](wal::StoreIdentity& identity) {
+                              identity.awaits_acceptance = identity.is_moved = false;
+                          });
+                      },
+                  .then =
+                      [this, who, reason, then = std::move(then)](wal::Written written) {
+                          if (written == wal::Written::durable && !is_stopped_) {
+                              spdlog::warn("log {} accepted by {}: {}", log_text_, who, reason);
+                              alerts_.raise({.kind = "log_accepted",
+                                             .subject = log_text_,
+                                             .text = who + ": " + reason,
+                                             .data = {},
+                                             .is_event = true});
+                              awaits_acceptance_ = is_moved_ = false;
+                              is_first_round_over_ = true;
+                              confirm();
+                              lanes_.release_new_work();
+                              lanes_.ask_again();
+                          }
+                          then(written);
+                      },
+                  .label = "accepted"});
+    return Accepting::accepted;
+}
+
+void Service::accept_store(const std::string& participant,
+                           const std::string& who,
+                           const std::string& reason,
+                           std::function<void(wal::Written)> then) {
+    log_->forget_store(
+        participant, [this, participant, who, reason, then = std::move(then)](wal::Written w) {
+            if (w == wal::Written::durable && !is_stopped_) {
+                spdlog::warn("store of {} accepted by {}: {}", participant, who, reason);
+                alerts_.raise({.kind = "store_accepted",
+                               .subject = participant,
+                               .text = who + ": " + reason,
+                               .data = {},
+                               .is_event = true});
+                seen_.erase(participant);
+                unwritten_seen_.erase(participant);
+                lanes_.ask_again();
+            }
+            then(w);
+        });
+}
+
+// --- what was lost ---
+
+void Service::list_lost(const std::string& participant, bool is_final) {
+    recovery::Peer* peer = lanes_.peer(participant);
+    if (peer == nullptr || lost_list_->is_reading(participant)) return;
+    if (is_final) being_listed_finally_.insert(participant);
+    Gid from = guard_->lost_from();
+    for (const auto& [gid, t] : core_.transactions())
+        if (t.phase == Phase::held) {
+            from = std::min(from, gid);
+            break;  // the lowest: they are in order
+        }
+    lost_list_->begin(participant, *peer, from);
+}
+
+bool Service::is_of_a_lost_log(const wal::LostBranch& branch) {
+    if (node_of(branch.gid) != config_.node) return false;
+    if (const Transaction* live = core_.find(branch.gid)) return live->phase == Phase::held;
+    const Found found = find(branch.gid);
+    if (found.folded) {
+        // Settled already; a step that nobody knew of then is undone too.
+        const bool is_left = branch.state == "executed" && found.damage.empty() &&
+                             found.folded->decision == Decision::rollback &&
+                             found.folded->started.mode == Mode::saga;
+        if (is_left)
+            lanes_.want(branch.participant, {branch.gid, branch.branch_id}, Verb::compensate, 0);
+        return false;
+    }
+    return !guard_->has_minted(branch.gid, mint_->next_at_least());
+}
+
+void Service::look_at_lost() { lowest_lost_ = log_->lowest_lost(); }
+
+std::vector<LostTransaction> Service::lost(std::optional<Gid> after, std::size_t limit) const {
+    std::vector<LostTransaction> all;
+    for (wal::LostBranch& branch : log_->lost(after, limit)) {
+        if (all.empty() || all.back().gid != branch.gid) all.push_back({.gid = branch.gid});
+        all.back().branches.push_back(std::move(branch));
+    }
+    for (LostTransaction& each : all) each.proven = proven_by(each.branches);
+    return all;
+}
+
+/// The lost transaction under this key that nobody has settled, if any.
+std::optional<Gid> Service::lost_under(const BusinessKey& key) const {
+    if (!lowest_lost_) return std::nullopt;
+    const std::vector<Gid> gids = log_->lost_under(key.code, key.id);
+    return gids.empty() ? std::nullopt : std::optional(gids.back());
+}
+
+/// The attempt behind all that are known: which one it was, the lost log alone knew.
+BusinessKey Service::key_to_settle(const Gid& gid,
+                                   const std::vector<wal::LostBranch>& branches) const {
+    const auto named = std::ranges::find_if(branches, [](const wal::LostBranch& branch) {
+        return !branch.business_code.empty() && !branch.business_id.empty();
+    });
+    if (named == branches.end()) return {.code = unknown_code, .id = to_text(gid)};
+    BusinessKey key{.code = named->business_code, .id = named->business_id};
+    if (const auto live = core_.last_attempt(key.code, key.id))
+        key.attempt = live->first.attempt + 1;
+    if (const auto stored = log_->find_last_attempt(key.code, key.id))
+        key.attempt = std::max(key.attempt, stored->key.attempt + 1);
+    return key;
+}
+
+/// The records of a transaction that was settled by hand: what is known of it, and the word.
+std::vector<wal::Entry> Service::settlement(const Gid& gid,
+                                            Decision decision,
+                                            const std::string& who,
+                                            const std::string& reason,
+                                            std::vector<Record>& records) {
+    const std::vector<wal::LostBranch> branches = log_->lost(gid);
+    Started started{.gid = gid,
+                    .mode = Mode::two_phase,
+                    .key = key_to_settle(gid, branches),
+                    .origin = {.actor = who}};
+    std::vector<BranchVote> votes;
+    for (const wal::LostBranch& branch : branches) {
+        const bool has_run = branch.state == "executed" || branch.state == "compensated";
+        if (has_run) started.mode = Mode::saga;
+        started.branches.push_back({.branch_id = branch.branch_id,
+                                    .participant = branch.participant,
+                                    .operation = branch.operation,
+                                    .payload = "{}"});
+        votes.push_back({.vote = has_run ? Vote::executed : Vote::prepared});
+    }
+    const std::string how(to_text(decision));
+    records = {
+        started,
+        Resolved{gid, std::nullopt, how, who, reason},
+        Decided{
+            gid, decision, {.code = "by_hand", .message = reason, .branch = {}}, std::move(votes)}};
+    if (branches.empty()) records.push_back(Finished{gid});
+    std::vector<wal::Entry> entries;
+    for (std::uint32_t n = 0; n < records.size(); ++n)
+        entries.push_back(to_entry({records[n], n, true}, around_.wall_microseconds()));
+    entries.front().settles = true;
+    return entries;
+}
+
+void Service::settle_lost(const Gid& gid,
+                          Decision decision,
+                          const std::string& who,
+                          const std::string& reason,
+                          std::function<void(wal::Written)> then) {
+    settling_.insert(gid);
+    std::vector<Record> records;
+    std::vector<wal::Entry> entries = settlement(gid, decision, who, reason, records);
+    alerts_.raise({.kind = "resolved_by_hand",
+                   .subject = to_text(gid),
+                   .text = std::string(to_text(decision)) + " by " + who + ": " + reason,
+                   .data = {},
+                   .is_event = true});
+    log_->append(
+        std::move(entries),
+        wal::Urgency::forced,
+        [this, gid, records = std::move(records), then = std::move(then)](wal::Written written) {
+            settling_.erase(gid);
+            if (written == wal::Written::durable) look_at_lost();
+            if (written == wal::Written::durable && is_ready_ && !is_stopped_) {
+                for (const Record& record : records) core_.apply(record);
+                if (core_.find(gid) != nullptr) perform(core_.resume(gid, around_.now()));
+            }
+            then(written);
+        });
+}
+
+struct Service::Settling {
+    std::string who;
+    std::string reason;
+    std::function<void(std::size_t)> then;
+    std::optional<Gid> after;
+    std::size_t settled = 0;
+    std::size_t under_way = 0;
+    bool was_last = false;
+};
+
+void Service::settle_proven(const std::string& who,
+                            const std::string& reason,
+                            std::function<void(std::size_t)> then) {
+    auto settling = std::make_shared<Settling>();
+    settling->who = who;
+    settling->reason = reason;
+    settling->then = std::move(then);
+    settle_next(settling);
+}
+
+/// A page of them, in one turn; the next when these are durable.
+void Service::settle_next(const std::shared_ptr<Settling>& settling) {
+    if (is_stopped_) return;
+    const std::vector<LostTransaction> page = lost(settling->after, settled_at_once);
+    settling->was_last = page.size() < settled_at_once;
+    const auto one_is_through = [this, settling] {
+        if (--settling->under_way > 0) return;
+        if (settling->was_last)
+            settling->then(settling->settled);
+        else
+            settle_next(settling);
+    };
+    settling->under_way = 1;  // this function itself
+    std::set<std::pair<SharedText, SharedText>> keys;
+    for (const LostTransaction& each : page) {
+        // Two attempts under one key take their numbers one after the other.
+        const BusinessKey key = key_to_settle(each.gid, each.branches);
+        if (each.proven && !keys.insert({key.code, key.id}).second) {
+            settling->was_last = false;
+            break;
+        }
+        settling->after = each.gid;
+        if (!each.proven || settling_.contains(each.gid)) continue;
+        if (const Transaction* held = core_.find(each.gid)) {
+            const ResolveAsked asked{each.gid,
+                                     std::nullopt,
+                                     std::string(to_text(*each.proven)),
+                                     settling->who,
+                                     settling->reason};
+            if (held->phase == Phase::held && resolve(asked).result == ResolveResult::accepted)
+                ++settling->settled;
+            continue;
+        }
+        ++settling->under_way;
+        settle_lost(each.gid,
+                    *each.proven,
+                    settling->who,
+                    settling->reason,
+                    [settling, one_is_through](wal::Written written) {
+                        if (written == wal::Written::durable) ++settling->settled;
+                        one_is_through();
+                    });
+    }
+    one_is_through();
+}
+
+}  // namespace twophase::coordinator
