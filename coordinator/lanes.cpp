@@ -48,6 +48,7 @@ struct Lanes::Shared {
     LaneHooks hooks;
     Config config;
     bool is_stopped = false;
+    bool are_all_heard = false;
     bool is_new_work_released = false;
     std::string closed_for;  // not empty: no lane opens any more
 };
@@ -99,9 +100,10 @@ public:
     /// What leaves now, by what is known of the participant.
     void set_holds() {
         const bool is_closed = !shared_->closed_for.empty();
-        const bool is_released = shared_->is_new_work_released;
+        const bool is_released =
+            shared_->is_new_work_released || (shared_->are_all_heard && was_swept_);
         schedule_.hold(telling, is_closed || !is_open_);
-        schedule_.hold(asking, is_closed || !is_open_ || !(was_swept_ || is_released));
+        schedule_.hold(asking, is_closed || !is_open_ || !is_released);
         pump_soon();
     }
 
@@ -330,6 +332,11 @@ Lanes::~Lanes() { stop(); }
 void Lanes::start() {
     is_started_ = true;
     for (auto& [name, lane] : lanes_) lane->start();
+}
+
+void Lanes::all_are_heard() {
+    shared_->are_all_heard = true;
+    for (auto& [name, lane] : lanes_) lane->set_holds();
 }
 
 void Lanes::release_new_work() {

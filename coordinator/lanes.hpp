@@ -92,9 +92,13 @@ public:
     Lanes& operator=(const Lanes&) = delete;
 
     /// Begins with a sweep of every participant. Nothing is sent to one before it has answered
-    /// that; new work, beside that, waits for the end of its first sweep or for release_new_work().
+    /// that; new work waits for all_are_heard() and the end of its first sweep, or for
+    /// release_new_work().
     void start();
-    /// Every participant was heard, or enough time has passed for those that will be.
+    /// Every participant was heard: new work waits only for the end of its own participant's first
+    /// sweep.
+    void all_are_heard();
+    /// Nor for that.
     void release_new_work();
     /// Asks those whose lanes are not open once more, now.
     void ask_again();

@@ -62,7 +62,7 @@ Gid LogGuard::lost_from() const {
             starts_.rbegin(), starts_.rend(), [&](const auto& each) { return each.log == log; });
         from = std::min(from, last == starts_.rend() ? 0 : last->from);
     }
-    return from == UINT64_MAX ? Gid{} : first_at(from);
+    return from == UINT64_MAX || from == 0 ? Gid{} : first_at(from);
 }
 
 bool LogGuard::knows_start(std::uint64_t epoch, const wal::Token& start) const {

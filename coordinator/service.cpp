@@ -132,7 +132,10 @@ void Service::start() {
             perform(core_.resume(gid, around_.now(), undecided(gid)));
         lanes_.start();
         patience_alarm_->set(around_.now() + std::min(patience, config_.sweep_interval),
-                             [this] { end_first_round(); });
+                             [this] {
+                                     end_first_round();
+                                     lanes_.release_new_work();
+                                 });
         is_ready_ = true;
         arm_tick();
         arm_housekeeping();

@@ -181,9 +181,12 @@ Reception Service::introduced(const std::string& participant,
     const bool is_bad =
         of_log.testimony != Testimony::fine && of_log.testimony != Testimony::not_known;
     if (is_bad) return judged_badly(participant, of_log);
+    // From here on it has said nothing of our log that we don't know.
     if (const Judgement of_store = LogGuard::judge_store(participant, told, question.remembered);
-        of_store.testimony != Testimony::fine)
+        of_store.testimony != Testimony::fine) {
+        heard(participant);
         return judged_badly(participant, of_store);
+    }
     if (!told.is_foreign) remember(participant, told.store.to_store());
     if (told.known && guard_->is_own(told.known->log)) note_known();
     heard(participant);
@@ -269,6 +272,8 @@ Reception Service::judged_badly(const std::string& participant, const Judgement&
                               " --of IDENTITY --reason TEXT (of each log named above and in the "
                               "lines before). In development: recoveryctl forget-log "
                               "--participant-url URL --reason TEXT");
+            else
+                heard(participant);
             break;
         default:
             raise_seldom({.kind = judgement.testimony == Testimony::other_store ? "other_store"
@@ -335,7 +340,7 @@ void Service::heard(const std::string& participant) {
 void Service::end_first_round() {
     if (is_stopped_ || is_ending_ || !closed_for_.empty()) return;
     if (!std::exchange(is_first_round_over_, true)) {
-        lanes_.release_new_work();
+        lanes_.all_are_heard();
         around_.post([this] {
             if (!is_stopped_) lanes_.ask_again();
         });

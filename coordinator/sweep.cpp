@@ -58,6 +58,8 @@ void Sweep::start_soon() {
 void Sweep::start_now() {
     failures_ = 0;
     is_soon_ = false;
+    // What is under way was asked before there was a reason to ask again.
+    is_wanted_again_ = is_under_way_;
     start_soon();
 }
 
@@ -105,6 +107,8 @@ void Sweep::handle(const http::Result<http::Response>& response) {
     last_page_.clear();
     is_under_way_ = false;
     if (is_answered) hooks_.ended();
+    if (is_stopped_) return;
+    if (std::exchange(is_wanted_again_, false)) return start();
     failures_ = hooks_.is_urgent() ? failures_ + 1 : 0;
     if (failures_ > 0) start_soon();
 }

@@ -59,7 +59,7 @@ public:
     void start();
     /// Begins one soon: at once, or a growing while after those that came to nothing.
     void start_soon();
-    /// Begins one at once, unless one is under way.
+    /// Begins one at once, or as soon as the one under way has ended.
     void start_now();
     void stop();
 
@@ -87,6 +87,7 @@ private:
     std::size_t pages_ = 0;
     std::optional<Question> question_;  // of the sweep whose first page is asked for
     unsigned failures_ = 0;             // sweeps in a row after which somebody still waits
+    bool is_wanted_again_ = false;
     bool is_soon_ = false;              // start_soon() has set the alarm
     recovery::Time longest_pause_;
 };

@@ -15,6 +15,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
 #include <map>
 #include <sys/stat.h>
 #include <utility>
@@ -51,10 +52,18 @@ void make_room(Environment& environment) {
 }
 
 Place find_place(const std::filesystem::path& directory) {
-    struct stat status {};
+    constexpr std::uint64_t nanoseconds = 1'000'000'000;
+    struct statx status {};
     const auto data = directory / "data.mdb";
-    if (::stat(data.c_str(), &status) != 0) throw StoreError(errno, "look at " + data.string());
-    return {.device = status.st_dev, .file = status.st_ino, .note = {}};
+    if (::statx(AT_FDCWD, data.c_str(), 0, STATX_INO | STATX_BTIME, &status) != 0)
+        throw StoreError(errno, "look at " + data.string());
+    const bool tells_birth = (status.stx_mask & STATX_BTIME) != 0;
+    const auto born_at = static_cast<std::uint64_t>(status.stx_btime.tv_sec) * nanoseconds +
+                         status.stx_btime.tv_nsec;
+    return {.device = std::uint64_t{status.stx_dev_major} << 32 | status.stx_dev_minor,
+            .file = status.stx_ino,
+            .born_at = tells_birth ? born_at : 0,
+            .note = {}};
 }
 
 std::string text(const StoreIdentity& identity) {

@@ -78,6 +78,7 @@ StoreIdentity decode_identity(std::string_view stored) {
     identity.start = take_token(*value);
     identity.place.device = take_number<std::uint64_t>(*value);
     identity.place.file = take_number<std::uint64_t>(*value);
+    identity.place.born_at = take_number<std::uint64_t>(*value);
     identity.place.note = take_token(*value);
     identity.is_moved = take_flag(*value);
     identity.is_handed_over = take_flag(*value);
@@ -102,6 +103,7 @@ std::string encode_identity(const StoreIdentity& identity) {
     append_token(value, identity.start);
     append_number(value, identity.place.device);
     append_number(value, identity.place.file);
+    append_number(value, identity.place.born_at);
     append_token(value, identity.place.note);
     append_flag(value, identity.is_moved);
     append_flag(value, identity.is_handed_over);

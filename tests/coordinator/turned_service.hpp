@@ -78,7 +78,8 @@ inline Config two_participants() {
     config.map_bytes = std::size_t{1} << 26;
     for (const char* name : {"credit", "coupon"})
         config.participants[name] = {
-            .endpoint = http::Endpoint::parse("http://127.0.0.1:1/v1/branches").value(),
+            .endpoint =
+                http::Endpoint::parse(std::string("http://127.0.0.1:1/") + name).value(),
             .takes_arrays = true};
     return config;
 }
@@ -142,7 +143,10 @@ protected:
     /// Answers every call that waits now.
     void answer(const Participant& participant = agrees) {
         auto calls = std::exchange(around_.calls, {});
-        for (auto& sent : calls) sent.done(answer_to(sent.call, participant));
+        for (auto& sent : calls) {
+            const std::string name = sent.to.substr(sent.to.rfind('/') + 1);
+            sent.done(answer_to(name, sent.call, participant));
+        }
         run();
     }
     /// Answers the questions of a start, until nobody is asked any more.
@@ -161,15 +165,27 @@ protected:
         while (!around_.calls.empty()) answer(participant);
     }
 
+    /// What participants answer to the question that comes before all else, by their name and its
+    /// target: a participant of others at first, which knows no such question.
+    std::function<http::Result<http::Response>(const std::string& participant,
+                                               const std::string& target)>
+        introduce_ = [](const std::string&, const std::string&) {
+            return http::Response{.body = R"({"items":[],"next":null})"};
+        };
+    /// Headers that come with the answers to branch messages.
+    std::function<std::vector<http::Header>(const std::string& participant)> headers_;
     Turned around_;
     Config config_ = two_participants();
     Service::Stop stopped_ = [](int, const std::string& why) { ADD_FAILURE() << why; };
     std::unique_ptr<Service> service_;
 
 private:
-    static http::Result<http::Response> answer_to(const http::Call& call,
-                                                  const Participant& participant) {
-        if (call.method == "GET") return http::Response{.body = R"({"items":[],"next":null})"};
+    http::Result<http::Response> answer_to(const std::string& name,
+                                           const http::Call& call,
+                                           const Participant& participant) {
+        if (call.method == "GET") return introduce_(name, call.target);
+        const std::vector<http::Header> headers =
+            headers_ ? headers_(name) : std::vector<http::Header>();
         const std::string verb = call.target.substr(1);
         const Json body = Json::parse(call.body);
         Json answers = Json::array();
@@ -179,11 +195,13 @@ private:
             Json one = said.members;
             one["gid"] = message["gid"];
             one["branch_id"] = message["branch_id"];
-            if (!body.is_array()) return http::Response{.status = said.status, .body = one.dump()};
+            if (!body.is_array())
+                return http::Response{
+                    .status = said.status, .body = one.dump(), .headers = headers};
             one["status"] = said.status;
             answers.push_back(std::move(one));
         }
-        return http::Response{.body = answers.dump()};
+        return http::Response{.body = answers.dump(), .headers = headers};
     }
 };
 

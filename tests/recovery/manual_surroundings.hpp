@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace twophase::recovery::testing {
@@ -21,6 +22,7 @@ public:
     struct Sent {
         http::Call call;
         Peer::Done done;
+        std::string to;  // the endpoint
     };
 
     Time now() const override { return now_; }
@@ -28,8 +30,8 @@ public:
     std::uint64_t random() override { return 4; }
     void post(std::function<void()> function) override { function(); }
     std::unique_ptr<Alarm> alarm() override { return std::make_unique<ManualAlarm>(*this); }
-    std::unique_ptr<Peer> peer(const http::Endpoint&, std::size_t) override {
-        return std::make_unique<ManualPeer>(*this);
+    std::unique_ptr<Peer> peer(const http::Endpoint& endpoint, std::size_t) override {
+        return std::make_unique<ManualPeer>(*this, endpoint.text());
     }
 
     /// Lets time go by; every alarm rings at its time.
@@ -77,12 +79,14 @@ private:
         std::function<void()> ring;
     };
     struct ManualPeer : Peer {
-        explicit ManualPeer(ManualSurroundings& the_surroundings) : around(the_surroundings) {}
+        ManualPeer(ManualSurroundings& the_surroundings, std::string the_endpoint)
+            : around(the_surroundings), endpoint(std::move(the_endpoint)) {}
         void send(http::Call call, std::chrono::milliseconds, Done done) override {
-            around.calls.push_back({std::move(call), std::move(done)});
+            around.calls.push_back({std::move(call), std::move(done), endpoint});
         }
         void close() override { around.is_closed = true; }
         ManualSurroundings& around;
+        std::string endpoint;
     };
 
     ManualAlarm* next_until(Time end) {
