@@ -1,5 +1,6 @@
 // What participants' words mean for a log, and which ids it is sure of: the rules alone.
 #include "coordinator/log_guard.hpp"
+
 #include "coordinator/lost.hpp"
 
 #include <gtest/gtest.h>
@@ -41,7 +42,8 @@ LogGuard::Own own(std::vector<wal::Token> replaces = {}) {
 LogGuard third_start() { return {own(), {start(7, ours, 70, 1'000), start(8, ours, 80, 5'000)}}; }
 
 Gid minted(std::uint32_t tag, std::uint64_t milliseconds) {
-    GidMint mint(1, milliseconds, [] { return std::uint64_t{3}; }, tag);
+    GidMint mint(
+        1, milliseconds, [] { return std::uint64_t{3}; }, tag);
     return mint.mint(milliseconds, UINT64_MAX).value();
 }
 

@@ -127,8 +127,8 @@ protected:
     }
     bool accept(const std::set<std::string>& left_out = {}) {
         bool is_done = false;
-        const auto accepting = service_->accept(
-            left_out, "ann", "a test", [&](wal::Written) { is_done = true; });
+        const auto accepting =
+            service_->accept(left_out, "ann", "a test", [&](wal::Written) { is_done = true; });
         run();
         hear();
         return accepting == Service::Accepting::accepted && is_done;
@@ -401,7 +401,8 @@ TEST_F(LogIdentityTest, ANewLogEndsWhereAnotherIsKnownAndNobodyTakesIt) {
 TEST_F(LogIdentityTest, AParticipantThatKnowsAnotherLogStopsItsOwnLaneAlone) {
     begin();
     commit("1");
-    coupon().known = Seen{.log = fresh(), .epoch = 3, .start = fresh(), .position = 7, .replaces = {}};
+    coupon().known =
+        Seen{.log = fresh(), .epoch = 3, .start = fresh(), .position = 7, .replaces = {}};
     restart();
     EXPECT_EQ(service_->log_state(), LogState::open);
     EXPECT_NE(held_for("coupon"), "");
@@ -418,11 +419,8 @@ TEST_F(LogIdentityTest, AParticipantThatKnowsAnotherLogStopsItsOwnLaneAlone) {
 TEST_F(LogIdentityTest, AParticipantThatNamesOurSuccessorEndsUs) {
     begin();
     commit("1");
-    coupon().known = Seen{.log = fresh(),
-                          .epoch = 3,
-                          .start = fresh(),
-                          .position = 7,
-                          .replaces = {here().log}};
+    coupon().known =
+        Seen{.log = fresh(), .epoch = 3, .start = fresh(), .position = 7, .replaces = {here().log}};
     int code = 0;
     stopped_ = [&](int exit_code, const std::string&) { code = exit_code; };
     restart();
@@ -546,9 +544,7 @@ TEST_F(SuccessionTest, WhatProvesNothingWaitsForAPerson) {
     EXPECT_TRUE(is_done);
     ASSERT_EQ(messages(), 1U) << "an executed step is compensated";
     EXPECT_EQ(around_.calls.front().call.target, "/compensate");
-    answer([](const std::string&, const Json&) {
-        return Said{200, {{"state", "compensated"}}};
-    });
+    answer([](const std::string&, const Json&) { return Said{200, {{"state", "compensated"}}}; });
     EXPECT_EQ(service_->inquire(other), Verdict::rollback);
     EXPECT_TRUE(service_->core().transactions().empty());
 }
@@ -609,7 +605,8 @@ TEST_F(LogIdentityTest, AnEmptyStoreBehindAParticipantHoldsItsLane) {
     begin();
     commit("1");
     const Seen before = coupon().store;
-    coupon().store = Seen{.log = fresh(), .epoch = 1, .start = fresh(), .position = 2, .replaces = {}};
+    coupon().store =
+        Seen{.log = fresh(), .epoch = 1, .start = fresh(), .position = 2, .replaces = {}};
     coupon().known.reset();
     restart();
     EXPECT_NE(held_for("coupon").find("another store"), std::string::npos) << held_for("coupon");
@@ -630,10 +627,10 @@ TEST_F(LogIdentityTest, AnOldCopyOfAParticipantsStoreIsSeenFromItsAnswers) {
     coupon().store.position = 90;
     headers_ = [this](const std::string& name) {
         const Seen& store = participants_[name].store;
-        return std::vector<http::Header>{
-            {"Twophase-Store",
-             to_text(store.log) + " " + std::to_string(store.epoch) + " " + to_text(store.start) +
-                 " " + std::to_string(store.position)}};
+        return std::vector<http::Header>{{"Twophase-Store",
+                                          to_text(store.log) + " " + std::to_string(store.epoch) +
+                                              " " + to_text(store.start) + " " +
+                                              std::to_string(store.position)}};
     };
     commit("2");
     coupon().store.position = 40;  // it was replaced by a copy, and started
@@ -649,7 +646,8 @@ TEST_F(LogIdentityTest, AnOldCopyOfAParticipantsStoreIsSeenFromItsAnswers) {
 TEST_F(LogIdentityTest, ARestartEverySecondAlertsOnceAnHour) {
     begin();
     commit("1");
-    coupon().known = Seen{.log = fresh(), .epoch = 3, .start = fresh(), .position = 7, .replaces = {}};
+    coupon().known =
+        Seen{.log = fresh(), .epoch = 3, .start = fresh(), .position = 7, .replaces = {}};
     const auto alerts = [this] {
         recovery::Metrics& metrics = service_->metrics();
         return metrics.text().find(R"(twophase_alerts_total{kind="other_log"} 1)") !=

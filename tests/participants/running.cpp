@@ -54,12 +54,20 @@ const http::Endpoint& RunningParticipant::endpoint() const { return state_->endp
 
 struct StandInCoordinator::State {
     explicit State(Answer the_answer)
-        : server(io,
-                 {},
-                 [answer = std::move(the_answer)](const http::Request& request,
-                                                  const http::Respond& respond) {
-                     respond(answer(request.path));
-                 }) {}
+        : server(
+              io,
+              {},
+              [answer = std::move(the_answer)](const http::Request& request,
+                                               const http::Respond& respond) {
+                  http::Response response = answer(request.path);
+                  const auto nonce = request.query.find("nonce");
+                  http::Json body = http::Json::parse(response.body, nullptr, false);
+                  if (nonce != request.query.end() && body.is_object() && !body.contains("nonce")) {
+                      body["nonce"] = nonce->second;
+                      response.body = body.dump();
+                  }
+                  respond(std::move(response));
+              }) {}
     boost::asio::io_context io;
     http::Server server;
     std::thread thread;

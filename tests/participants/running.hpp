@@ -30,7 +30,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Answers every GET with what `answer` gives, on its own thread.
+/// Answers every GET with what `answer` gives, on its own thread; the question's nonce is added to
+/// an object that has none.
 class StandInCoordinator {
 public:
     using Answer = std::function<http::Response(const std::string& path)>;

@@ -113,8 +113,8 @@ TEST_F(IdentityTest, ACopiedFolderIsAMoveUntilItIsConfirmed) {
     EXPECT_FALSE(is_moved()) << "the original is where it was";
 }
 
-// File systems give a removed file's inode number to the next one: rm and cp -a of a whole folder may
-// leave number and note as they were.
+// File systems give a removed file's inode number to the next one: rm and cp -a of a whole folder
+// may leave number and note as they were.
 TEST_F(IdentityTest, AFolderThatWasRemovedAndCopiedBackIsAMove) {
     for (int i = 0; i < 5; ++i) {
         open_and_close();
@@ -199,8 +199,9 @@ TEST_F(IdentityTest, AHandedOverStoreGoesOnThereAndNeverStartsHere) {
     fs::copy(directory_ / "new", directory_ / "copy");
     EXPECT_TRUE(open(directory_ / "copy").store().identity().is_moved)
         << "only the first start there takes any place";
-    EXPECT_NE(refusal_of([&] { hand_over(folder(), directory_ / "elsewhere"); }).find("handed over"),
-              std::string::npos);
+    EXPECT_NE(
+        refusal_of([&] { hand_over(folder(), directory_ / "elsewhere"); }).find("handed over"),
+        std::string::npos);
 }
 
 // The mark comes first: a crash between it and the copy leaves no store that starts.
@@ -224,8 +225,9 @@ TEST_F(IdentityTest, OnlyANewLogSucceedsAnother) {
         EXPECT_EQ(log.store().identity().why_it_replaces, "ann: disk died");
         append_and_wait(log, loop_, {started(1)});
     }
-    EXPECT_NE(refusal_of([&] { succeed(folder(), "coordinator", {lost}, ""); })
-                  .find("holds transactions"),
+    EXPECT_NE(refusal_of([&] {
+                  succeed(folder(), "coordinator", {lost}, "");
+              }).find("holds transactions"),
               std::string::npos);
     EXPECT_NE(refusal_of([&] { succeed(folder(), "credit", {lost}, ""); }), "");
 }
@@ -249,8 +251,7 @@ TEST_F(IdentityTest, StartsAreListedInTheirOrderAndGoOnceAllOfTheirsIsForgotten)
     bool is_done = false;
     log.store().submit({.work =
                             [&](Unit& unit) {
-                                Store::raise(
-                                    unit, log.store(), highest_forgotten, order_at(3'000));
+                                Store::raise(unit, log.store(), highest_forgotten, order_at(3'000));
                             },
                         .then = [&](Written) { is_done = true; }});
     loop_.run_until([&] { return is_done; });
