@@ -79,7 +79,7 @@ public:
                   .question = [this] { return shared_->hooks.question(name_); },
                   .introduced =
                       [this](const Question& question, const Introduction& introduction) {
-                          receive(question, introduction);
+                          return receive(question, introduction);
                       },
                   .found = [this](const InDoubt& branch) { shared_->hooks.found_in_doubt(branch); },
                   .ended =
@@ -151,9 +151,9 @@ public:
     }
 
 private:
-    void receive(const Question& question, const Introduction& introduction) {
+    bool receive(const Question& question, const Introduction& introduction) {
         const Reception reception = shared_->hooks.introduced(name_, question, introduction);
-        if (shared_->is_stopped) return;
+        if (shared_->is_stopped) return false;
         note_health(true, {});
         if (reception.why != held_for_ && !reception.why.empty())
             spdlog::warn("nothing is sent to {}: {}", name_, reception.why);
@@ -161,6 +161,7 @@ private:
         is_open_ = reception.is_open;
         held_for_ = reception.why;
         set_holds();
+        return is_open_;
     }
 
     /// Something is not as it was: nothing is sent before the participant was asked again.

@@ -21,7 +21,6 @@ constexpr std::uint64_t ceiling_pushed_below = 30'000;  // when less than this i
 constexpr Time housekeeping_interval{10'000};
 constexpr std::size_t forget_batch = 1'000;
 constexpr int exit_broken = 5;
-constexpr Time patience{1'000};  // with participants that are not heard at once
 
 wal::LogOptions log_options(const Config& config, wal::StoreOptions store) {
     wal::LogOptions options;
@@ -61,6 +60,7 @@ Service::Service(recovery::Surroundings& around, const Config& config, Stop stop
                                 const Introduction& i) { return introduced(p, q, i); },
            .is_doubtful = [this](const std::string& p,
                                  const http::Response& r) { return is_doubtful(p, r); }}),
+      second_round_alarm_(around.alarm()),
       patience_alarm_(around.alarm()),
       seen_alarm_(around.alarm()),
       end_alarm_(around.alarm()),
@@ -130,12 +130,7 @@ void Service::start() {
         // cause comes back to the core within this turn.
         for (const auto& [gid, transaction] : core_.transactions())
             perform(core_.resume(gid, around_.now(), undecided(gid)));
-        lanes_.start();
-        patience_alarm_->set(around_.now() + std::min(patience, config_.sweep_interval),
-                             [this] {
-                                     end_first_round();
-                                     lanes_.release_new_work();
-                                 });
+        begin_hearing();
         is_ready_ = true;
         arm_tick();
         arm_housekeeping();
@@ -158,6 +153,7 @@ void Service::stop() {
     alerts_.stop();
     if (room_watch_) room_watch_->stop();
     if (lost_list_) lost_list_->stop();
+    second_round_alarm_->cancel();
     patience_alarm_->cancel();
     seen_alarm_->cancel();
     end_alarm_->cancel();

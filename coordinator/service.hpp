@@ -259,6 +259,8 @@ private:
     void write_seen();
     void heard(const std::string& participant);
     void note_known();
+    void begin_hearing();
+    void hear_again();
     void end_first_round();
     void confirm();
     void close_log(const std::string& why);
@@ -336,6 +338,9 @@ private:
     std::set<std::string> listed_;  // this time, or for good
     std::set<std::string> listless_;
     std::optional<Gid> lowest_lost_;
+    bool is_second_round_due_ = false;  // of a moved log
+    bool is_second_round_ = false;
+    std::unique_ptr<recovery::Alarm> second_round_alarm_;
     std::unique_ptr<recovery::Alarm> patience_alarm_;
     std::unique_ptr<recovery::Alarm> seen_alarm_;
     std::unique_ptr<recovery::Alarm> end_alarm_;

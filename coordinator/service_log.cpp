@@ -16,6 +16,7 @@ namespace {
 
 constexpr int exit_replaced = 4;
 constexpr int exit_other_log = 6;
+constexpr Time patience{1'000};   // with participants that are not heard at once
 constexpr Time end_delay{1'000};  // for the alert to leave
 constexpr Time seen_written_after{1'000};
 constexpr Time refusal_lasts{60'000};
@@ -164,6 +165,15 @@ bool Service::is_listed(const std::string& participant) const {
 
 // --- what participants say ---
 
+/// Asks all of them; who isn't heard in the time of patience is not waited for by the others.
+void Service::begin_hearing() {
+    lanes_.start();
+    patience_alarm_->set(around_.now() + std::min(patience, config_.sweep_interval), [this] {
+        end_first_round();
+        lanes_.release_new_work();
+    });
+}
+
 Question Service::question_to(const std::string& participant) {
     Question question{.nonce = std::to_string(around_.random()), .position = position()};
     question.has_claim = may_be_listened_to();
@@ -212,11 +222,19 @@ Reception Service::standing_of(const std::string& participant,
         if (!listed_.contains(participant)) list_lost(participant, false);
         return {false, "this log waits for acceptance (recoveryctl accept)"};
     }
+    // A message would fence off whoever may still work on the file that this was copied from.
+    if (is_moved_ && !is_confirmed_) return {};
     const bool listens = told.is_foreign || (told.known && guard_->is_own(told.known->log));
     if (!listens) {
         // It takes a log once it has asked us about it, and it asks where we make a claim. One that
         // can't ask refuses what is sent to it.
-        if (!question.has_claim || told.is_configured) return {};
+        if (!question.has_claim) return {};
+        if (told.is_configured)
+            return {false,
+                    participant +
+                        " could not confirm this log: it asks the URL that its setting "
+                        "`coordinators` has for " +
+                        config_.id};
     }
     if (told.is_foreign && !is_first_round_over_ && !is_known_) return {};
     if (told.is_foreign && is_refused_by(participant))
@@ -333,7 +351,20 @@ void Service::heard(const std::string& participant) {
     heard_.insert(participant);
     if (heard_.size() < config_.participants.size()) return;
     end_first_round();
-    if (is_moved_) confirm();
+    if (is_moved_) hear_again();
+}
+
+/// The file that this log was copied from may still be worked on. Nothing was sent that would fence
+/// that off: what it does meanwhile shows when all are heard once more, a while later.
+void Service::hear_again() {
+    if (is_confirmed_ || awaits_acceptance_) return;
+    if (is_second_round_) return confirm();
+    if (std::exchange(is_second_round_due_, true)) return;
+    second_round_alarm_->set(around_.now() + patience, [this] {
+        is_second_round_ = true;
+        heard_.clear();
+        lanes_.ask_again();
+    });
 }
 
 /// Everybody was heard, or those who will be have had their time.
@@ -370,6 +401,9 @@ void Service::confirm() {
     for (const Gid& gid : waiting) perform(core_.resume(gid, around_.now(), undecided(gid)));
     arm_tick();
     for (const InDoubt& branch : std::exchange(strangers_, {})) found_in_doubt(branch);
+    around_.post([this] {
+        if (!is_stopped_) lanes_.ask_again();
+    });
 }
 
 void Service::close_log(const std::string& why) {
@@ -397,7 +431,7 @@ void Service::raise_seldom(recovery::Alert alert) {
     const std::uint64_t now = wall_milliseconds() / 1'000;
     const std::uint64_t last = store.number(name);
     if (last <= now && now < last + alert_again_after) {
-        spdlog::error("{}: {}", alert.kind, alert.text);
+        spdlog::debug("{}: {}", alert.kind, alert.text);
         return;
     }
     store.submit({.work = [&store, name, now](
@@ -436,6 +470,7 @@ Service::Accepting Service::accept(const std::set<std::string>& left_out,
                                              .is_event = true});
                               awaits_acceptance_ = is_moved_ = false;
                               is_first_round_over_ = true;
+                              lanes_.all_are_heard();
                               confirm();
                               lanes_.release_new_work();
                               lanes_.ask_again();

@@ -30,6 +30,11 @@ void read_lanes(recovery::Readings& to, const std::vector<LaneStatus>& lanes) {
                  "Requests to the participant that are under way.",
                  static_cast<double>(lane.in_flight),
                  labels);
+        to.gauge("twophase_lane_held",
+                 "1 while nothing is sent to the participant: it was not heard since the start, or "
+                 "another log or store is seen there.",
+                 lane.is_heard && lane.held_for.empty() ? 0 : 1,
+                 labels);
         to.gauge("twophase_lane_breaker_open",
                  "1 while the participant gives no answer and only probes leave.",
                  lane.is_open ? 1 : 0,

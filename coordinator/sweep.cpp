@@ -126,8 +126,7 @@ bool Sweep::introduce(const Introduction& introduction) {
     const Question question = *std::exchange(question_, std::nullopt);
     // One that has told of its store before knows the question.
     if (introduction.is_foreign && question.remembered) return false;
-    hooks_.introduced(question, introduction);
-    return !is_stopped_;
+    return hooks_.introduced(question, introduction) && !is_stopped_;
 }
 
 /// Hands up one page; false when it was none.

@@ -37,9 +37,9 @@ class Sweep : public std::enable_shared_from_this<Sweep> {
 public:
     struct Hooks {
         std::function<Question()> question;
-        /// The first page of a sweep came, or a participant of others said that it has none. Before
-        /// what the page holds is handed up.
-        std::function<void(const Question&, const Introduction&)> introduced;
+        /// The first page of a sweep came, or a participant of others said that it has none. False:
+        /// what the list holds isn't needed now.
+        std::function<bool(const Question&, const Introduction&)> introduced;
         std::function<void(const InDoubt&)> found;
         /// Every page was read. Not called where an answer is missing or none.
         std::function<void()> ended;
@@ -88,7 +88,7 @@ private:
     std::optional<Question> question_;  // of the sweep whose first page is asked for
     unsigned failures_ = 0;             // sweeps in a row after which somebody still waits
     bool is_wanted_again_ = false;
-    bool is_soon_ = false;              // start_soon() has set the alarm
+    bool is_soon_ = false;  // start_soon() has set the alarm
     recovery::Time longest_pause_;
 };
 

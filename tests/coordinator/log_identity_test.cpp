@@ -326,10 +326,28 @@ TEST_F(LogIdentityTest, AMovedLogPresumesNothingBeforeAllWereHeard) {
     coupon().is_away = false;
     pass(5'000ms);
     hear();
+    EXPECT_EQ(service_->log_state(), LogState::moved) << "heard once";
+    EXPECT_EQ(messages(), 0U) << "whoever works on the original is not fenced off";
+    pass(1'000ms);
+    hear();
     EXPECT_EQ(service_->log_state(), LogState::open);
     EXPECT_EQ(service_->inquire(undecided), Verdict::rollback);
     restart();
     EXPECT_EQ(service_->log_state(), LogState::open) << "it was confirmed, durably";
+}
+
+// The original lives: what it did since the copy was made shows when all are heard once more.
+TEST_F(LogIdentityTest, AMovedLogClosesWhenItsOriginalGoesOn) {
+    begin();
+    take_copy();
+    put_copy();
+    start();
+    hear();
+    EXPECT_EQ(service_->log_state(), LogState::moved);
+    credit().known->position = here().position + 5;
+    pass(1'000ms);
+    hear();
+    EXPECT_EQ(service_->log_state(), LogState::behind);
 }
 
 TEST_F(LogIdentityTest, AMovedLogIsAcceptedWithoutWhoIsLeftOut) {
