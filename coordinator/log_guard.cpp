@@ -23,8 +23,11 @@ std::uint32_t word(const wal::Token& token, std::size_t index) {
 LogGuard::LogGuard(Own own, std::vector<wal::LogStart> starts)
     : own_(std::move(own)), starts_(std::move(starts)) {
     for (std::size_t i = 0; i < starts_.size(); ++i) by_tag_.emplace(starts_[i].tag, i);
-    wal::LogStart mine{
-        .epoch = own_.epoch, .start = own_.start, .log = own_.log, .from = own_.from_milliseconds};
+    wal::LogStart mine{.epoch = own_.epoch,
+                       .start = own_.start,
+                       .log = own_.log,
+                       .from = own_.from_milliseconds,
+                       .began_at = own_.began_at};
     for (std::size_t i = 0; i < 4 && mine.tag == 0; ++i)
         if (!by_tag_.contains(word(own_.start, i))) mine.tag = word(own_.start, i);
     // Four words of 32 random bits, each taken or 0.
@@ -73,6 +76,16 @@ bool LogGuard::knows_start(std::uint64_t epoch, const wal::Token& start) const {
     return found != starts_.end() && found->start == start;
 }
 
+// Each opening takes at least one position for its barrier, so those that stand in no list (of
+// recoveryctl) are counted by their epochs. Without this a copy that lacks the last batch would
+// have caught up by its own barrier.
+std::uint64_t LogGuard::end_of(std::uint64_t epoch, std::uint64_t position) const {
+    const auto next = std::ranges::upper_bound(starts_, epoch, {}, &wal::LogStart::epoch);
+    if (next == starts_.end() || next->began_at == 0) return position;
+    const std::uint64_t openings = next->epoch - epoch;
+    return next->began_at > openings ? next->began_at - openings : 0;
+}
+
 Judgement LogGuard::judge_log(const std::string& participant,
                               const Introduction& told,
                               std::uint64_t position) const {
@@ -83,13 +96,15 @@ Judgement LogGuard::judge_log(const std::string& participant,
     const std::string theirs = participant + " listens to log " + to_text(known.log);
     if (known.log == own_.log) {
         const bool lacks_start = !knows_start(known.epoch, known.start);
-        if (!lacks_start && known.position <= position) return {};
+        const std::uint64_t end = end_of(known.epoch, position);
+        if (!lacks_start && known.position <= end) return {};
         return {Testimony::behind,
                 ours + " is behind: " + participant + " has heard from " +
                     (lacks_start ? "a start of it (epoch " + std::to_string(known.epoch) +
                                        ") that is not in it"
-                                 : "its position " + std::to_string(known.position) +
-                                       ", and it ends at " + std::to_string(position)) +
+                                 : "position " + std::to_string(known.position) + " of its epoch " +
+                                       std::to_string(known.epoch) + ", which ends at " +
+                                       std::to_string(end) + " in it") +
                     ". This is an old copy, or another process works on a copy. Start the newest "
                     "copy in its place; " +
                     what_now};

@@ -44,6 +44,7 @@ public:
         std::uint64_t epoch = 0;
         wal::Token start;
         std::uint64_t from_milliseconds = 0;  // this start mints no id with a lower time part
+        std::uint64_t began_at = 0;           // the position of its barrier
     };
     /// `starts`: all earlier ones.
     LogGuard(Own own, std::vector<wal::LogStart> starts);
@@ -75,6 +76,9 @@ public:
 
 private:
     bool knows_start(std::uint64_t epoch, const wal::Token& start) const;
+    /// The highest position that this log's start of that epoch made durable, as this log has it.
+    /// `position`: ours now.
+    std::uint64_t end_of(std::uint64_t epoch, std::uint64_t position) const;
 
     Own own_;
     std::vector<wal::LogStart> starts_;  // by epoch; the last is this one

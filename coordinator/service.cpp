@@ -94,7 +94,8 @@ void Service::open() {
                                  .replaces = opened.identity().replaces,
                                  .epoch = opened.epoch(),
                                  .start = opened.start(),
-                                 .from_milliseconds = floor},
+                                 .from_milliseconds = floor,
+                                 .began_at = opened.began_at()},
                    log_->starts());
     mint_.emplace(
         config_.node, floor, [this] { return around_.random(); }, guard_->start().tag);

@@ -52,9 +52,10 @@ struct Entry {
 struct LogStart {
     std::uint64_t epoch = 0;
     Token start;
-    Token log;               // whose start it was
-    std::uint32_t tag = 0;   // stands in every id that it minted; of no other start here
-    std::uint64_t from = 0;  // milliseconds since 1970: the lowest time part of those ids
+    Token log;                   // whose start it was
+    std::uint32_t tag = 0;       // stands in every id that it minted; of no other start here
+    std::uint64_t from = 0;      // milliseconds since 1970: the lowest time part of those ids
+    std::uint64_t began_at = 0;  // the position of its barrier; 0: not known
 };
 
 /// What is remembered of a participant's store, as its answers told.

@@ -42,6 +42,7 @@ std::string start_value(std::string_view key, const LogStart& start) {
     append_token(value, start.log);
     append_number(value, start.tag);
     append_number(value, start.from);
+    append_number(value, start.began_at);
     return seal(key, std::move(value));
 }
 
@@ -55,6 +56,7 @@ LogStart to_start(std::string_view key, std::string_view stored) {
     start.log = take_token(*value);
     start.tag = take_number<std::uint32_t>(*value);
     start.from = take_number<std::uint64_t>(*value);
+    start.began_at = take_number<std::uint64_t>(*value);
     return start;
 }
 

@@ -217,6 +217,8 @@ Token Store::start() const { return state_->start; }
 
 std::uint64_t Store::position() const { return state_->writer->position(); }
 
+std::uint64_t Store::began_at() const { return state_->position; }
+
 void Store::amend(Unit& unit,
                   const Store& store,
                   const std::function<void(StoreIdentity&)>& change) {

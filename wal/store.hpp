@@ -170,6 +170,8 @@ public:
     Token start() const;
     /// Grows with every durable batch, the barrier's included, over all starts. Any thread.
     std::uint64_t position() const;
+    /// The position of this start's barrier: all that earlier starts made durable is below it.
+    std::uint64_t began_at() const;
     /// Changes what the store knows about itself in the batch of this unit. identity() stays.
     static void amend(Unit& unit,
                       const Store& store,
