@@ -40,6 +40,7 @@ std::vector<Check> effects_checks();
 std::vector<Check> restart_checks();
 std::vector<Check> saga_checks();
 std::vector<Check> inquiry_checks();
+std::vector<Check> log_checks();
 
 /// All of them, in the order in which they run.
 const std::vector<Check>& all_checks();

@@ -21,10 +21,14 @@ struct Restarted {
     Branch tombstone;
     Begun executed;  // these two with --saga
     Branch never_run;
+    bool has_log = false;
+    Answer other;  // to a prepare of another log
     Answer stale;  // to the first message after the restart, which has a lower epoch
 };
 
 void make(Session& s, Restarted& made) {
+    if (s.options().listen && s.introduction().is_told && s.log().log.empty()) s.take_log();
+    made.has_log = !s.log().log.empty();
     s.raise_epoch();
     made.prepared = s.prepared();
     made.to_commit = s.prepared();
@@ -71,6 +75,12 @@ Answer prepare_of_a_lower_epoch(Session& s) {
     return s.send(old);
 }
 
+Answer prepare_of_another_log(Session& s) {
+    Message other = s.message(Verb::prepare, s.fresh());
+    other.log = new_log();
+    return s.try_once(other);
+}
+
 /// Restarts at the first call; later ones get the same.
 const Restarted& after_restart(Session& s) {
     if (!s.shared) {
@@ -81,6 +91,7 @@ const Restarted& after_restart(Session& s) {
         s.keep();
         made->failure = restart(s);
         if (made->failure.empty()) made->stale = prepare_of_a_lower_epoch(s);
+        if (made->failure.empty() && made->has_log) made->other = prepare_of_another_log(s);
     }
     return *std::static_pointer_cast<Restarted>(s.shared);
 }
@@ -139,6 +150,12 @@ void tombstone(Session& s) {
 
 void epoch(Session& s) { expect_problem(restarted(s).stale, 409, "stale_epoch"); }
 
+void log(Session& s) {
+    const Restarted& made = restarted(s);
+    if (!made.has_log) throw NotOffered{does_not_fence_logs};
+    expect_problem(made.other, 409, "other_log");
+}
+
 /// A restart of its own: what is sent here would teach it the epoch of the other one.
 void in_the_middle(Session& s) {
     std::vector<Begun> promised{s.prepared()};  // at least one
@@ -194,9 +211,12 @@ std::vector<Check> restart_checks() {
         row("restart-rolled-back", "what was rolled back stays so", rolled_back),
         row("restart-tombstone", "a late prepare is still refused", tombstone),
         row("restart-epoch", "a lower epoch is still a 409 stale_epoch", epoch),
+        row("restart-log", "a message of another log is still a 409 other_log", log),
         row("restart-traffic", "each yes that was given while it went down is kept", in_the_middle),
         row("restart-saga", "what was executed, and what must not be, is remembered", executed)};
     checks.back().needs |= saga;
+    for (Check& check : checks)
+        if (check.run == log) check.needs |= listen;
     return checks;
 }
 

@@ -74,6 +74,19 @@ TEST(Conformance, FindsNothingWhereNothingIsWrong) {
     EXPECT_EQ(exit_code(outcomes), 0);
 }
 
+TEST(Conformance, AParticipantThatIgnoresLogsDoesNotFailAndTheReportSaysSo) {
+    const std::vector<Outcome> outcomes = check("ignores-logs");
+    std::ostringstream report;
+    write_report(report, outcomes);
+    EXPECT_EQ(exit_code(outcomes), 0) << report.str();
+    Names expected{"restart-log"};
+    for (const Check& one : log_checks()) expected.insert(one.name);
+    EXPECT_EQ(names_of(outcomes, Verdict::not_offered), expected);
+    EXPECT_NE(report.str().find("not offered, as the contract permits: it does not fence logs"),
+              std::string::npos)
+        << report.str();
+}
+
 TEST(Conformance, ACheckThatIsBlockedIsNoSuccess) {
     Outcome outcome{.check = &all_checks().front()};
     EXPECT_EQ(exit_code({outcome}), 0);
@@ -235,6 +248,17 @@ const std::vector<Case> cases = {
     {"pending-is-rollback", "inquiry-pending", {}, {"inquiry"}},
     {"404-is-rollback", "inquiry-not-found"},
     {"ignores-gid", "inquiry-another-gid"},
+    // log
+    {"nonce-not-echoed", "log-told"},
+    {"pins-unconfirmed", "log-unconfirmed"},
+    {"never-confirms", "log-taken", {"log-missing", "log-other", "log-successor", "log-twin"}},
+    {"prepares-for-other-log", "log-other"},
+    {"ends-for-other-log", "log-other"},
+    {"other-log-unnamed", "log-other", {"log-successor"}},
+    {"takes-without-log", "log-missing"},
+    {"twin-starts", "log-twin"},
+    {"refuses-successor", "log-successor"},
+    {"keeps-predecessor", "log-successor"},
     // restart
     {"comes-not-back", "restart-comes-back"},
     {"restart-empty-list", "restart-in-doubt"},
@@ -247,6 +271,7 @@ const std::vector<Case> cases = {
     {"restart-forgets-rolled-back", "restart-rolled-back"},
     {"restart-forgets-tombstones", "restart-tombstone"},
     {"restart-forgets-epochs", "restart-epoch"},
+    {"restart-forgets-log", "restart-log"},
     {"restart-loses-the-last", "restart-traffic"},
     {"restart-forgets-executed", "restart-saga"},
 };

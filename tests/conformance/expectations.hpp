@@ -19,6 +19,11 @@ struct CannotCheck {
     std::string why;
 };
 
+/// The participant does without this part of the contract, as it may.
+struct NotOffered {
+    std::string why;
+};
+
 void expect(bool holds, const Answer& answer, const std::string& expected);
 
 /// 200 that names the branch and says "prepared".

@@ -78,7 +78,8 @@ struct FakeParticipant::State {
                 query(request, "coordinator"),
                 number(query(request, "prepared_before")),
                 query(request, "after"),
-                static_cast<std::size_t>(number(query(request, "limit")).value_or(100)))));
+                static_cast<std::size_t>(number(query(request, "limit")).value_or(100)),
+                query(request, "nonce"))));
         });
         return router;
     }
@@ -91,8 +92,25 @@ struct FakeParticipant::State {
         if (!json) return respond(http::problem(json.error()));
         if (json->is_array()) return respond(answer_array(verb, *json));
         if (races(verb, *json)) return answer_late(verb, *json, std::move(respond));
-        respond(response(rules.handle(verb, *json)));
+        const Reply reply = rules.handle(verb, *json);
+        respond(response(reply));
+        if (reply.status == 503 && !has("never-confirms")) confirm();
         count(verb);
+    }
+
+    /// Asks which log the coordinator works on.
+    void confirm() {
+        if (std::exchange(is_confirming, true)) return;
+        const std::string nonce = std::to_string(++nonces);
+        coordinator->send({.target = "/v1/identity?nonce=" + nonce},
+                          1s,
+                          [this, nonce](const http::Result<http::Response>& answer) {
+                              is_confirming = false;
+                              if (!answer || answer->status != 200) return;
+                              const Json body = Json::parse(answer->body, nullptr, false);
+                              if (body.value("nonce", "") == nonce && body.value("open", false))
+                                  rules.take_log(body);
+                          });
     }
 
     static http::Response response_of(const Reply& reply, const char* content_type) {
@@ -205,12 +223,13 @@ struct FakeParticipant::State {
         if (!is_about_it && !has("ignores-gid")) return;
         if (decision != "commit" && decision != "rollback") return;
         if (has(("ignores-" + decision).c_str())) return;
-        rules.handle(decision,
-                     {{"gid", gid},
-                      {"branch_id", key.substr(key.find('/') + 1)},
-                      {"participant", "fake"},
-                      {"coordinator", "conformance"},
-                      {"epoch", rules.epoch()}});
+        Json message = rules.known_log();
+        message.update({{"gid", gid},
+                        {"branch_id", key.substr(key.find('/') + 1)},
+                        {"participant", "fake"},
+                        {"coordinator", "conformance"},
+                        {"epoch", rules.epoch()}});
+        rules.handle(decision, message);
     }
 
     // --- the restart ---
@@ -238,6 +257,8 @@ struct FakeParticipant::State {
     std::filesystem::path coordinator_address;
     std::set<std::string> under_way;
     std::set<std::string> asking;
+    bool is_confirming = false;
+    int nonces = 0;
     std::mutex mutex;
     std::condition_variable changed;
     int prepares = 0;

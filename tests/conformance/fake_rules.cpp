@@ -31,6 +31,11 @@ Json ids(const Json& message) {
     return body;
 }
 
+bool replaces(const Json& claim, const std::string& log) {
+    const Json all = claim.value("replaces", Json::array());
+    return std::find(all.begin(), all.end(), log) != all.end();
+}
+
 }  // namespace
 
 std::string FakeRules::key_of(const Json& message) const {
@@ -80,6 +85,8 @@ std::optional<Reply> FakeRules::fence(const std::string& verb, const Json& messa
     const std::string coordinator = message["coordinator"];
     if (begins(verb) && coordinator != "conformance" && !has("any-coordinator"))
         return refuse(message, 403, "unknown-coordinator");
+    if (coordinator == "conformance")
+        if (auto reply = fence_log(verb, message)) return reply;
     if (has("epoch-at-prepare-only") && !begins(verb)) return std::nullopt;
     std::uint64_t& highest = epochs_[coordinator];
     const Json epoch = message.value("epoch", Json());
@@ -93,8 +100,51 @@ std::optional<Reply> FakeRules::fence(const std::string& verb, const Json& messa
         if (has("stale-tombstone") && verb == "rollback") end_unknown(verb, message);
         return refuse(message, 409, "stale_epoch");
     }
+    if (!log_.empty() && coordinator == "conformance") {
+        const std::string start = message.value("start", "");
+        if (told == highest && start != log_["start"] && !has("twin-starts"))
+            return refuse(message, 409, "stale_epoch");
+        log_["start"] = start;
+        log_["position"] = message.value("position", 0);
+    }
     highest = std::max(highest, told);
     return std::nullopt;
+}
+
+bool FakeRules::obeys_other_log(const std::string& verb, const std::string& log) const {
+    if (log.empty()) return has("takes-without-log");
+    return (has("prepares-for-other-log") && verb == "prepare" && !log_.empty()) ||
+           (has("ends-for-other-log") && !begins(verb) && !log_.empty()) ||
+           (has("restart-forgets-log") && restarts_ > 0) ||
+           (has("keeps-predecessor") && log == log_before_);
+}
+
+std::optional<Reply> FakeRules::fence_log(const std::string& verb, const Json& message) {
+    const std::string told = message.value("log", "");
+    const std::string known = log_.value("log", "");
+    if (told == known || has("ignores-logs") || obeys_other_log(verb, told)) return std::nullopt;
+    const bool may_be_taken = !told.empty() && (known.empty() || replaces(message, known));
+    if (may_be_taken && has("pins-unconfirmed")) {
+        take_log(message);
+        return std::nullopt;
+    }
+    if (may_be_taken) return refuse(message, 503, "unconfirmed-log");
+    Reply other = refuse(message, 409, "other_log");
+    other.body["log"] = known;
+    if (!has("other-log-unnamed")) other.body["told_log"] = told;
+    return other;
+}
+
+void FakeRules::take_log(const Json& identity) {
+    const std::string known = log_.value("log", "");
+    if (identity["log"] == known || (!known.empty() && !replaces(identity, known))) return;
+    if (!known.empty() && has("refuses-successor")) return;
+    log_before_ = known;
+    log_ = {{"log", identity["log"]},
+            {"start", identity["start"]},
+            {"position", identity["position"]},
+            {"replaces", identity.value("replaces", Json::array())}};
+    epochs_["conformance"] = identity["epoch"].get<std::uint64_t>();
 }
 
 Reply FakeRules::handle(const std::string& verb, const Json& message) {
@@ -240,7 +290,8 @@ Reply FakeRules::compensate(const Json& message, Stored& branch) {
 Json FakeRules::in_doubt(const std::string& coordinator,
                          std::optional<std::int64_t> prepared_before,
                          const std::string& after,
-                         std::size_t limit) const {
+                         std::size_t limit,
+                         const std::string& nonce) const {
     Json items = Json::array();
     Json next;
     const bool is_other = !coordinator.empty() && coordinator != "conformance";
@@ -261,7 +312,17 @@ Json FakeRules::in_doubt(const std::string& coordinator,
         const std::size_t slash = key.find('/');
         items.push_back({{"gid", key.substr(0, slash)}, {"branch_id", key.substr(slash + 1)}});
     }
-    return {{"items", std::move(items)}, {"next", std::move(next)}};
+    Json page{{"items", std::move(items)}, {"next", std::move(next)}};
+    if (has("ignores-logs")) return page;
+    page["known"] = log_.empty() ? Json() : log_;
+    if (!log_.empty()) page["known"]["epoch"] = epoch();
+    page["configured"] = !is_other;
+    page["store"] = {{"log", std::string(32, 'a')},
+                     {"epoch", restarts_},
+                     {"start", std::string(32, 'b')},
+                     {"position", clock_}};
+    page["nonce"] = has("nonce-not-echoed") ? "" : nonce;
+    return page;
 }
 
 void FakeRules::restart() {

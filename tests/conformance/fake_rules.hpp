@@ -39,7 +39,12 @@ public:
     Json in_doubt(const std::string& coordinator,
                   std::optional<std::int64_t> prepared_before,
                   const std::string& after,
-                  std::size_t limit) const;
+                  std::size_t limit,
+                  const std::string& nonce = "") const;
+    /// Listens to the log that the coordinator confirmed.
+    void take_log(const Json& identity);
+    /// The log that is listened to, as members of a message; empty: none.
+    const Json& known_log() const { return log_; }
 
     /// What a crash leaves.
     void restart();
@@ -55,6 +60,8 @@ public:
 private:
     std::optional<Reply> misread(const std::string& verb, const Json& message);
     std::optional<Reply> fence(const std::string& verb, const Json& message);
+    std::optional<Reply> fence_log(const std::string& verb, const Json& message);
+    bool obeys_other_log(const std::string& verb, const std::string& log) const;
     Reply begin(const std::string& verb, const Json& message);
     Reply repeat(const std::string& verb, const Json& message, Stored& branch);
     Reply begin_anew(const std::string& verb, const Json& message);
@@ -68,6 +75,8 @@ private:
     std::map<std::string, Stored> branches_;
     std::map<std::string, std::uint64_t> epochs_;
     std::set<std::string> refused_;
+    Json log_ = Json::object();  // log, start, position, replaces
+    std::string log_before_;
     std::int64_t free_ = 1'000'000;
     std::int64_t held_ = 0;
     std::int64_t clock_ = 1'000;

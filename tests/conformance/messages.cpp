@@ -32,6 +32,18 @@ std::string traceparent_of(const Branch& branch) {
     return "00-" + trace + "-" + trace.substr(0, 16) + "-01";
 }
 
+void add_log(Members& members, const Log& log) {
+    if (log.log.empty()) return;
+    members.emplace_back("log", quoted(log.log));
+    members.emplace_back("start", quoted(log.start));
+    members.emplace_back("position", std::to_string(log.position));
+    if (log.replaces.empty()) return;
+    std::string replaced;
+    for (const std::string& each : log.replaces)
+        replaced += (replaced.empty() ? "" : ",") + quoted(each);
+    members.emplace_back("replaces", "[" + replaced + "]");
+}
+
 }  // namespace
 
 const char* to_string(Verb verb) {
@@ -51,6 +63,7 @@ Members members_of(const Message& message) {
                     {"participant", quoted(message.participant)},
                     {"coordinator", quoted(message.coordinator)},
                     {"epoch", std::to_string(message.epoch)}};
+    add_log(members, message.log);
     if (message.verb == Verb::prepare || message.verb == Verb::execute) {
         members.emplace_back("operation", quoted(message.operation));
         members.emplace_back("payload", message.payload);

@@ -22,12 +22,21 @@ struct Branch {
     friend bool operator==(const Branch&, const Branch&) = default;
 };
 
+/// Which log of a coordinator speaks, and which start of it.
+struct Log {
+    std::string log{};  // 32 hexadecimal digits; empty: not told
+    std::string start{};
+    std::uint64_t position = 0;
+    std::vector<std::string> replaces{};  // logs whose place it takes
+};
+
 struct Message {
     Verb verb = Verb::prepare;
     Branch branch;
     std::string participant;
     std::string coordinator;
     std::uint64_t epoch = 0;
+    Log log{};
     std::string low_water;
     std::string request_id;
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iomanip>
 #include <memory>
+#include <set>
+#include <string>
 
 namespace twophase::conformance {
 namespace {
@@ -23,6 +25,7 @@ const char* for_people(Verdict verdict) {
     switch (verdict) {
         case Verdict::held: return "held";
         case Verdict::did_not_hold: return "DID NOT HOLD";
+        case Verdict::not_offered: return "not offered";
         case Verdict::not_asked:
         case Verdict::blocked: return "not checked";
     }
@@ -34,6 +37,7 @@ const char* for_programs(Verdict verdict) {
         case Verdict::held: return "held";
         case Verdict::did_not_hold: return "did_not_hold";
         case Verdict::not_asked: return "not_asked";
+        case Verdict::not_offered: return "not_offered";
         case Verdict::blocked: return "blocked";
     }
     return "";
@@ -58,6 +62,15 @@ void write_breach(std::ostream& out, const Outcome& outcome) {
         << "  expected      " << outcome.failure.expected << "\n"
         << "  the contract  " << check.contract << "\n"
         << "  why           " << check.why << "\n";
+}
+
+/// What the participant does without is no breach, but whoever runs it should know.
+void write_not_offered(std::ostream& out, const std::vector<Outcome>& outcomes) {
+    std::set<std::string> reasons;
+    for (const Outcome& outcome : outcomes)
+        if (outcome.verdict == Verdict::not_offered) reasons.insert(outcome.why);
+    for (const std::string& reason : reasons)
+        out << "not offered, as the contract permits: " << http::for_log(reason) << "\n";
 }
 
 Json to_json(const Outcome& outcome) {
@@ -106,6 +119,7 @@ void write_report(std::ostream& out, const std::vector<Outcome>& outcomes) {
         << " did not hold, " << blocked + count(outcomes, Verdict::not_asked) << " not checked";
     if (blocked > 0) out << ", of which " << blocked << " because something else went wrong";
     out << "\n";
+    write_not_offered(out, outcomes);
 }
 
 void write_json(std::ostream& out, const Options& options, const std::vector<Outcome>& outcomes) {
@@ -117,6 +131,7 @@ void write_json(std::ostream& out, const Options& options, const std::vector<Out
                                  {"held", count(outcomes, Verdict::held)},
                                  {"did_not_hold", count(outcomes, Verdict::did_not_hold)},
                                  {"not_asked", count(outcomes, Verdict::not_asked)},
+                                 {"not_offered", count(outcomes, Verdict::not_offered)},
                                  {"blocked", count(outcomes, Verdict::blocked)},
                                  {"exit_code", exit_code(outcomes)},
                                  {"checks", std::move(checks)}})
@@ -133,7 +148,8 @@ void write_list(std::ostream& out) {
 
 int exit_code(const std::vector<Outcome>& outcomes) {
     const bool is_clean = std::ranges::all_of(outcomes, [](const Outcome& one) {
-        return one.verdict == Verdict::held || one.verdict == Verdict::not_asked;
+        return one.verdict == Verdict::held || one.verdict == Verdict::not_asked ||
+               one.verdict == Verdict::not_offered;
     });
     return is_clean ? 0 : 1;
 }

@@ -41,6 +41,9 @@ Outcome outcome_of(const Check& check, Session& session) {
     } catch (const DidNotHold& failure) {
         outcome.verdict = Verdict::did_not_hold;
         outcome.failure = failure;
+    } catch (const NotOffered& without) {
+        outcome.verdict = Verdict::not_offered;
+        outcome.why = without.why;
     } catch (const CannotCheck& cannot) {
         outcome.verdict = Verdict::blocked;
         outcome.why = cannot.why;
@@ -65,6 +68,7 @@ const std::vector<Check>& all_checks() {
                                  effects_checks(),
                                  saga_checks(),
                                  inquiry_checks(),
+                                 log_checks(),
                                  restart_checks()})
             all.insert(all.end(), part.begin(), part.end());
         return all;
@@ -74,6 +78,7 @@ const std::vector<Check>& all_checks() {
 
 std::vector<Outcome> run(const Options& options, const Watcher& watcher) {
     Session session(options);
+    session.go_on_with_known_log();
     std::vector<Outcome> outcomes;
     for (const Check& check : all_checks()) {
         if (!is_selected(check, options.only)) continue;

@@ -12,14 +12,15 @@ namespace twophase::conformance {
 enum class Verdict {
     held,
     did_not_hold,
-    not_asked,  // it needs an option that was not given
-    blocked,    // it could not get as far as its question: as bad as a breach
+    not_asked,    // it needs an option that was not given
+    not_offered,  // the participant does without this part of the contract, as it may
+    blocked,      // it could not get as far as its question: as bad as a breach
 };
 
 struct Outcome {
     const Check* check = nullptr;
     Verdict verdict = Verdict::held;
-    std::string why;     // of not_asked and blocked
+    std::string why;     // of not_asked, not_offered and blocked
     DidNotHold failure;  // of did_not_hold
 };
 

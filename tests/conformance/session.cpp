@@ -3,6 +3,7 @@
 #include "http/text.hpp"
 
 #include <algorithm>
+#include <thread>
 
 namespace twophase::conformance {
 namespace {
@@ -30,7 +31,55 @@ Session::Session(const Options& options)
 std::uint64_t Session::raise_epoch() {
     const std::uint64_t before = epoch_++;
     if (stand_in_) stand_in_->set_epoch(epoch_);
+    if (!log_.log.empty()) {
+        Log next = log_;
+        next.start = new_token();  // a higher epoch is another start
+        speak_as(next);
+    }
     return before;
+}
+
+void Session::speak_as(const Log& log) {
+    log_ = log;
+    if (stand_in_) stand_in_->set_log(log);
+}
+
+Answer Session::introduction_page(const std::string& nonce) {
+    return in_doubt_page("coordinator=" + http::percent_encode(options_.coordinator) +
+                         "&limit=1&nonce=" + nonce);
+}
+
+void Session::go_on_with_known_log() {
+    Request request;
+    request.method = "GET";
+    request.target =
+        "/in-doubt?limit=1&nonce=1&coordinator=" + http::percent_encode(options_.coordinator);
+    const Introduction told = read_introduction(caller_.call(request));
+    if (!told.has_known) return;
+    epoch_ = std::max(epoch_, told.known_epoch + 1);
+    if (stand_in_) stand_in_->set_epoch(epoch_);
+    speak_as({.log = told.known.log, .start = new_token(), .position = told.known.position + 1});
+}
+
+void Session::take_log() {
+    constexpr std::chrono::milliseconds before_asking_again{20};
+    Log next = new_log();
+    const Introduction told = introduction();
+    if (told.has_known) next.replaces = {told.known.log};
+    stand_in_->confirm(next);
+    Message prepare = message(Verb::prepare, fresh());
+    prepare.log = next;
+    const auto end = std::chrono::steady_clock::now() + options_.inquiry_limit;
+    Answer answer = try_once(prepare);
+    while (answer.status == 503 && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(before_asking_again);
+        answer = try_once(prepare);
+    }
+    if (answer.status != 200) {
+        stand_in_->confirm(log_);
+        expect(false, answer, "a yes, as GET /v1/identity of --listen confirms that log");
+    }
+    speak_as(next);
 }
 
 Branch Session::fresh() { return {.gid = gids_.next()}; }
@@ -41,6 +90,7 @@ Message Session::message(Verb verb, const Branch& branch) const {
             .participant = options_.participant,
             .coordinator = options_.coordinator,
             .epoch = epoch_,
+            .log = log_,
             .low_water = low_water_,
             .request_id = "conformance",
             .operation = options_.operation,

@@ -5,6 +5,7 @@
 #include "tests/conformance/caller.hpp"
 #include "tests/conformance/expectations.hpp"
 #include "tests/conformance/gids.hpp"
+#include "tests/conformance/logs.hpp"
 #include "tests/conformance/options.hpp"
 #include "tests/conformance/stand_in.hpp"
 
@@ -59,6 +60,18 @@ public:
     std::uint64_t raise_epoch();
     std::uint64_t epoch() const { return epoch_; }
 
+    /// Which log our messages name; an empty one until the participant listens to one.
+    const Log& log() const { return log_; }
+    /// Has a log of ours confirmed and waits until the participant listens to it, in the place of
+    /// the one that it knows, if any. From now on all messages name it. A breach when it doesn't
+    /// within Options::inquiry_limit. Only with Options::listen.
+    void take_log();
+    /// What a participant that was checked before knows of us: it would refuse any other log.
+    void go_on_with_known_log();
+    /// What the participant tells of the log that it knows and of its store.
+    Introduction introduction() { return read_introduction(introduction_page("1")); }
+    Answer introduction_page(const std::string& nonce);
+
     /// Whether the list of branches in doubt has it; reads all pages of those of our coordinator.
     bool is_in_doubt(const Branch& branch);
     /// One page; a breach when it has another shape.
@@ -80,6 +93,8 @@ public:
     std::shared_ptr<void> shared;
 
 private:
+    void speak_as(const Log& log);
+
     struct Open {
         Branch branch;
         Verb end;  // rollback or compensate
@@ -94,6 +109,7 @@ private:
     Gids gids_;
     std::string low_water_;
     std::uint64_t epoch_;
+    Log log_;
     std::vector<Open> begun_;
     std::vector<Open> kept_;
     std::unique_ptr<StandIn> stand_in_;

@@ -36,7 +36,29 @@ struct StandIn::State {
                    [this](const http::Request& request, const http::Respond& respond) {
                        respond(decide(request.parameter("gid")));
                    });
+        router.add("GET",
+                   "/v1/identity",
+                   [this](const http::Request& request, const http::Respond& respond) {
+                       const auto nonce = request.query.find("nonce");
+                       respond(identity(nonce == request.query.end() ? "" : nonce->second));
+                   });
         return router;
+    }
+
+    http::Response identity(const std::string& nonce) {
+        const std::lock_guard guard(mutex);
+        ++identity_asked;
+        changed.notify_all();
+        if (!confirmed || confirmed->log.empty())
+            return http::problem(404, "not-found", "nothing here");
+        return http::json_response({{"coordinator", coordinator},
+                                    {"epoch", epoch.load()},
+                                    {"log", confirmed->log},
+                                    {"start", confirmed->start},
+                                    {"position", confirmed->position},
+                                    {"replaces", confirmed->replaces},
+                                    {"open", true},
+                                    {"nonce", nonce}});
     }
 
     http::Response decide(const std::string& gid) {
@@ -47,10 +69,17 @@ struct StandIn::State {
                                                       : "commit";
         std::string named = gid;
         if (say == Say::another_commit) named.back() = named.back() == '0' ? '1' : '0';
-        return http::json_response({{"gid", named},
-                                    {"coordinator", coordinator},
-                                    {"epoch", epoch.load()},
-                                    {"decision", decision}});
+        Json answer{{"gid", named},
+                    {"coordinator", coordinator},
+                    {"epoch", epoch.load()},
+                    {"decision", decision}};
+        const std::lock_guard guard(mutex);
+        if (log.log.empty()) return http::json_response(answer);
+        answer["log"] = log.log;
+        answer["start"] = log.start;
+        answer["position"] = log.position;
+        answer["replaces"] = log.replaces;
+        return http::json_response(answer);
     }
 
     Say count(const std::string& gid) {
@@ -66,6 +95,9 @@ struct StandIn::State {
     std::mutex mutex;
     std::condition_variable changed;
     std::map<std::string, Asked> asked;
+    Log log;
+    std::optional<Log> confirmed;
+    int identity_asked = 0;
     boost::asio::io_context io{1};
     http::Server server;
     std::thread thread;
@@ -85,6 +117,23 @@ StandIn::~StandIn() {
 }
 
 void StandIn::set_epoch(std::uint64_t epoch) { state_->epoch = epoch; }
+
+void StandIn::set_log(const Log& log) {
+    confirm(log);
+    const std::lock_guard guard(state_->mutex);
+    state_->log = log;
+}
+
+void StandIn::confirm(const std::optional<Log>& log) {
+    const std::lock_guard guard(state_->mutex);
+    state_->confirmed = log;
+    state_->identity_asked = 0;
+}
+
+bool StandIn::wait_identity_asked(int times, std::chrono::milliseconds limit) {
+    std::unique_lock lock(state_->mutex);
+    return state_->changed.wait_for(lock, limit, [&] { return state_->identity_asked >= times; });
+}
 
 void StandIn::answer(const std::string& gid, Say say) {
     const std::lock_guard guard(state_->mutex);
