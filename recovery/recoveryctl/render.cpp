@@ -223,14 +223,23 @@ std::string dead_letters_text(const Json& items, const std::string& flags) {
 }
 
 std::string participants_text(const Json& items) {
-    Table table({"PARTICIPANT", "ENDPOINT", "AVAILABLE", "WAITING", "IN FLIGHT", "LAST ERROR"});
+    Table table({"PARTICIPANT",
+                 "ENDPOINT",
+                 "AVAILABLE",
+                 "HEARD",
+                 "WAITING",
+                 "IN FLIGHT",
+                 "LAST ERROR",
+                 "HELD FOR"});
     for (const Json& item : items)
         table.add({text_in(item, "participant"),
                    text_in(item, "endpoint"),
                    text_in(item, "available"),
+                   text_in(item, "heard"),
                    text_in(item, "waiting"),
                    text_in(item, "in_flight"),
-                   text_in(item, "last_error")});
+                   text_in(item, "last_error"),
+                   text_in(item, "held_for")});
     return table.text();
 }
 
