@@ -160,6 +160,8 @@ private:
         if (reception.is_open && !held_for_.empty()) spdlog::info("{} is talked to again", name_);
         is_open_ = reception.is_open;
         held_for_ = reception.why;
+        if (is_open_)
+            for (const auto& key : std::exchange(disbelieved_, {})) schedule_.hurry(key);
         set_holds();
         return is_open_;
     }
@@ -243,12 +245,13 @@ private:
         if (shared_->is_stopped) return;
         metrics_.answered(request.verb, around_.fine_now() - sent_at);
         wal::crash_point("answered", to_text(request.verb));
-        const std::vector<Answer> answers =
-            read_answers(request.verb, subjects, is_array, response);
+        std::vector<Answer> answers = read_answers(request.verb, subjects, is_array, response);
+        const bool is_of_another = response && shared_->hooks.is_doubtful(name_, *response);
+        if (is_of_another) disbelieve(request, answers);
         const bool is_doubtful =
-            (response && shared_->hooks.is_doubtful(name_, *response)) ||
+            is_of_another ||
             std::ranges::count(answers, Answer::Kind::stale_epoch, &Answer::kind) > 0;
-        bool any_clear = false;
+        bool any_clear = is_of_another;  // somebody is there
         std::vector<bool> was_wanted;
         for (std::size_t i = 0; i < answers.size(); ++i) {
             any_clear =
@@ -266,6 +269,15 @@ private:
         }
         if (is_doubtful && !shared_->is_stopped) doubt();
         pump_soon();
+    }
+
+    /// What a store says that has not introduced itself counts for nothing: the yes of a copy is no
+    /// promise of the participant. It is asked again once it was introduced.
+    void disbelieve(const Schedule::Request& request, std::vector<Answer>& answers) {
+        for (Answer& answer : answers)
+            answer = {.kind = Answer::Kind::unclear,
+                      .message = "another start or store of it answered than was heard"};
+        for (const Schedule::Call& call : request.calls) disbelieved_.push_back(call.key);
     }
 
     static recovery::Outcome outcome_of(bool any_clear,
@@ -316,6 +328,7 @@ private:
     bool is_open_ = false;    // it was heard, and says nothing against our log
     bool was_swept_ = false;  // its first sweep has ended
     std::string held_for_;
+    std::vector<BranchKey> disbelieved_;  // asked again at once when it opens
 };
 
 Lanes::Lanes(recovery::Surroundings& around,
