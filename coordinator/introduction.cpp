@@ -29,6 +29,7 @@ std::optional<Seen> read_object(const Value& object) {
     if (!log || !epoch || !position) return std::nullopt;
     Seen seen{.log = *log, .epoch = *epoch, .position = *position};
     seen.start = wal::parse_token(text_in(object, "start")).value_or(wal::Token{});
+    seen.began_at = number_in(object, "began_at").value_or(0);
     const Value* replaces = object.find("replaces");
     if (replaces == nullptr || !replaces->is_array()) return seen;
     for (const Value& each : *replaces)

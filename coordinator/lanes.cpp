@@ -264,7 +264,7 @@ private:
         schedule_.done(request, outcome_of(any_clear, response), around_.now());
         for (std::size_t i = 0; i < answers.size(); ++i) {
             const Schedule::Call& call = request.calls[i];
-            if (was_wanted[i])
+            if (was_wanted[i] && !is_of_another)
                 shared_->hooks.answered(name_, call.key, request.verb, answers[i], call.attempts);
         }
         if (is_doubtful && !shared_->is_stopped) doubt();

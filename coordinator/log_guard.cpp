@@ -131,7 +131,12 @@ Judgement LogGuard::judge_store(const std::string& participant,
                     "recoveryctl accept-store " +
                     participant + " takes the new one as it is"};
     }
-    const bool is_older = now.epoch < remembered->epoch || now.position < remembered->position;
+    // Each start since takes a position of its own, by which an old copy would have caught up.
+    const std::uint64_t starts = now.epoch - remembered->epoch;
+    const bool has_restarted = now.epoch > remembered->epoch && now.began_at != 0;
+    const std::uint64_t end =
+        has_restarted ? now.began_at - std::min(now.began_at, starts) : now.position;
+    const bool is_older = now.epoch < remembered->epoch || end < remembered->position;
     const bool is_twin = now.epoch == remembered->epoch && now.start != remembered->start;
     if (!is_older && !is_twin) return {};
     return {Testimony::old_store,

@@ -27,6 +27,7 @@ Json store_json(const wal::Store& store) {
             {"epoch", store.epoch()},
             {"start", to_text(store.start())},
             {"position", store.position()},
+            {"began_at", store.began_at()},
             {"replaces", std::move(replaces)}};
 }
 

@@ -174,6 +174,21 @@ TEST(LogGuardTest, AParticipantsStoreThatGrewIsTheSame) {
         << "made out of a backup of it";
 }
 
+// Its start's barrier takes a position too, so that by this alone it would have caught up.
+TEST(LogGuardTest, AParticipantsStoreThatLacksOneBatchIsTold) {
+    Introduction told{.is_foreign = false, .known = {}, .store = {}};
+    told.store.log = token(1);
+    told.store.start = token(5);
+    told.store.epoch = 5;
+    told.store.position = told.store.began_at = 100;  // it ended at 99
+    EXPECT_EQ(LogGuard::judge_store("credit", told, wal::SeenStore{token(1), 4, token(4), 100})
+                  .testimony,
+              Testimony::old_store);
+    EXPECT_EQ(
+        LogGuard::judge_store("credit", told, wal::SeenStore{token(1), 4, token(4), 99}).testimony,
+        Testimony::fine);
+}
+
 TEST(LogGuardTest, AnEmptyCopiedOrDoubledStoreIsTold) {
     const wal::SeenStore before{token(1), 4, token(4), 100};
     EXPECT_EQ(judge_store({token(2), 1, token(9), 1}, before), Testimony::other_store);
