@@ -165,11 +165,11 @@ std::optional<Answer> Branches::log_objection(const Turn& turn) const {
     // Nothing is kept of one that isn't configured, so there is nothing to hold it to.
     if (!options_.coordinators.contains(message.coordinator)) return std::nullopt;
     const LogClaim seen = seen_of(turn.sender.value_or(Coordinator{}));
-    if (message.log == seen.log) return std::nullopt;
     const auto pinned = options_.pinned_logs.find(message.coordinator);
-    if (pinned != options_.pinned_logs.end() && message.log == pinned->second) return std::nullopt;
+    const bool is_pinned = pinned != options_.pinned_logs.end();
+    if (message.log == (is_pinned ? pinned->second : seen.log)) return std::nullopt;
     const bool may_be_confirmed =
-        pinned == options_.pinned_logs.end() && !message.log.empty() &&
+        !is_pinned && !message.log.empty() &&
         (seen.log.empty() || LogClaim{.replaces = message.replaces}.does_replace(seen.log));
     if (may_be_confirmed)
         return refuse(
@@ -177,7 +177,7 @@ std::optional<Answer> Branches::log_objection(const Turn& turn) const {
     Answer other = refuse(
         409, "other_log", "another log of coordinator " + message.coordinator + " is known here");
     other.seen = seen;
-    if (pinned != options_.pinned_logs.end()) other.seen->log = pinned->second;
+    if (is_pinned && seen.log != pinned->second) other.seen = LogClaim{.log = pinned->second};
     return other;
 }
 

@@ -74,9 +74,13 @@ bool Branches::forget_log(wal::Unit& unit,
 
 std::optional<LogClaim> Branches::known_log(const wal::Reader& reader,
                                             const std::string& coordinator) const {
-    const auto known = read<Coordinator>(reader, tables_.coordinators, coordinator);
-    if (!known || known->log.empty()) return std::nullopt;
-    return seen_of(*known);
+    LogClaim seen = seen_of(
+        read<Coordinator>(reader, tables_.coordinators, coordinator).value_or(Coordinator{}));
+    const auto pinned = options_.pinned_logs.find(coordinator);
+    if (pinned != options_.pinned_logs.end() && seen.log != pinned->second)
+        return LogClaim{.log = pinned->second};  // nothing was heard of it yet
+    if (seen.log.empty()) return std::nullopt;
+    return seen;
 }
 
 std::size_t Branches::forget(wal::Unit& unit,
