@@ -188,41 +188,6 @@ Response show(const Service& service, const Request& request) {
     });
 }
 
-/// What the asking participant has seen of our log, where it says so.
-std::optional<Seen> witness(const Request& request) {
-    const auto word = [&](const char* name) {
-        const auto found = request.query.find(name);
-        return found == request.query.end() ? std::string() : found->second;
-    };
-    return read_seen(word("log") + " " + word("epoch") + " " + word("start") + " " +
-                     word("position"));
-}
-
-Response decision(const Service& service, const Request& request) {
-    const auto gid = parse_gid(request.parameter("gid"));
-    if (!gid) return bad_gid();
-    Inquiry verdict = service.inquire(*gid);
-    if (!verdict) return unknown_gid(*gid);
-    // Who has seen more of this log than it holds is told nothing that this one only presumes.
-    const auto seen = witness(request);
-    const bool is_presumed = *verdict == Verdict::rollback && !service.log().read(*gid);
-    if (is_presumed && seen && service.knows_less_than(*seen)) verdict = Verdict::pending;
-    const char* text = *verdict == Verdict::commit     ? "commit"
-                       : *verdict == Verdict::rollback ? "rollback"
-                                                       : "pending";
-    const LogGuard::Own& own = service.guard().own();
-    Json answer{{"gid", to_text(*gid)},
-                {"coordinator", service.config().id},
-                {"epoch", service.epoch()},
-                {"log", to_text(own.log)},
-                {"start", to_text(own.start)},
-                {"position", service.position()},
-                {"decision", text}};
-    if (!own.replaces.empty())
-        for (const wal::Token& each : own.replaces) answer["replaces"].push_back(to_text(each));
-    return http::json_response(answer);
-}
-
 /// A closed log says so and is ready all the same: whoever takes an unready program out of service
 /// would cut off the participants' inquiries, which it goes on answering. Clients get 503.
 Response readiness(const Service& service) {
@@ -280,7 +245,7 @@ void Api::add_client_routes() {
                 "/v1/transactions/{gid}/decision",
                 [this](const Request& request, const Respond& respond) {
                     wal::crash_point("asked-decision");
-                    respond(decision(service_, request));
+                    respond(tell_decision(service_, request));
                     wal::crash_point("told-decision");
                 });
     const auto ok = [](const Request&, const Respond& respond) {

@@ -75,6 +75,16 @@ std::optional<Response> read_word(const Service& service,
     return std::nullopt;
 }
 
+/// What the asking participant has seen of our log, where it says so.
+std::optional<Seen> witness(const http::Request& request) {
+    const auto word = [&](const char* name) {
+        const auto found = request.query.find(name);
+        return found == request.query.end() ? std::string() : found->second;
+    };
+    return read_seen(word("log") + " " + word("epoch") + " " + word("start") + " " +
+                     word("position"));
+}
+
 Response not_written() {
     Response response = problem(503, "no-room", "the log is full; nothing was written");
     response.headers.push_back({"Retry-After", "10"});
@@ -87,6 +97,31 @@ Response show_identity(const Service& service, const http::Request& request) {
     Json answer = identity_json(service);
     const auto nonce = request.query.find("nonce");
     answer["nonce"] = nonce == request.query.end() ? "" : nonce->second.substr(0, 64);
+    return http::json_response(answer);
+}
+
+Response tell_decision(const Service& service, const http::Request& request) {
+    const auto gid = parse_gid(request.parameter("gid"));
+    if (!gid) return bad_gid();
+    Inquiry verdict = service.inquire(*gid);
+    if (!verdict) return unknown_gid(*gid);
+    // Who has seen more of this log than it holds is told nothing that this one only presumes.
+    const auto seen = witness(request);
+    const bool is_presumed = *verdict == Verdict::rollback && !service.log().read(*gid);
+    if (is_presumed && seen && service.knows_less_than(*seen)) verdict = Verdict::pending;
+    const char* text = *verdict == Verdict::commit     ? "commit"
+                       : *verdict == Verdict::rollback ? "rollback"
+                                                       : "pending";
+    const LogGuard::Own& own = service.guard().own();
+    Json answer{{"gid", to_text(*gid)},
+                {"coordinator", service.config().id},
+                {"epoch", service.epoch()},
+                {"log", to_text(own.log)},
+                {"start", to_text(own.start)},
+                {"position", service.position()},
+                {"decision", text}};
+    if (!own.replaces.empty())
+        for (const wal::Token& each : own.replaces) answer["replaces"].push_back(to_text(each));
     return http::json_response(answer);
 }
 

@@ -9,6 +9,10 @@ namespace twophase::coordinator {
 /// GET /v1/identity?nonce=: {coordinator, node, log, epoch, start, position, replaces, open,
 /// nonce}. Participants ask before they listen to a log; `open` says whether they may.
 http::Response show_identity(const Service& service, const http::Request& request);
+/// GET /v1/transactions/{gid}/decision?log=&epoch=&start=&position=: {gid, decision} and the
+/// identity. The query tells what the asking participant has seen of this log: one that has seen
+/// more than it holds is told nothing that is only presumed.
+http::Response tell_decision(const Service& service, const http::Request& request);
 /// GET /v1/log: the identity, `state` (see LogState), `detail`, who was not heard or listed yet.
 http::Response show_log(const Service& service);
 /// POST /v1/log/accept {reason, leave_out?: [participant]}: see Service::accept().

@@ -157,6 +157,19 @@ void make_restored(StoreIdentity& identity, const std::function<std::uint64_t()>
     identity.moved_to.clear();
 }
 
+void make_successor(StoreIdentity& identity,
+                    const std::vector<Token>& replaced,
+                    const std::string& why) {
+    std::vector<Token> all = replaced;
+    for (const Token& each : identity.replaces)
+        if (std::ranges::find(all, each) == all.end()) all.push_back(each);
+    if (std::ranges::find(all, identity.log) != all.end())
+        throw StoreError::refused("a log can't succeed itself");
+    identity.replaces = std::move(all);
+    identity.why_it_replaces = why;
+    identity.awaits_acceptance = true;
+}
+
 StoreIdentity succeed(const fs::path& directory,
                       const std::string& kind,
                       const std::vector<Token>& replaced,
@@ -172,14 +185,7 @@ StoreIdentity succeed(const fs::path& directory,
     change_identity(environment, directory, [&](StoreIdentity& identity) {
         if (identity.kind != kind)
             throw StoreError::refused(directory.string() + " is the store of a " + identity.kind);
-        std::vector<Token> all = replaced;
-        for (const Token& each : identity.replaces)
-            if (std::ranges::find(all, each) == all.end()) all.push_back(each);
-        if (std::ranges::find(all, identity.log) != all.end())
-            throw StoreError::refused("a log can't succeed itself");
-        identity.replaces = std::move(all);
-        identity.why_it_replaces = why;
-        identity.awaits_acceptance = true;
+        make_successor(identity, replaced, why);
         made = identity;
     });
     return made;

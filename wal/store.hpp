@@ -236,6 +236,11 @@ void restore(const std::filesystem::path& from, const std::filesystem::path& to)
 /// above.
 StoreIdentity inspect(const std::filesystem::path& directory);
 
+/// What succeed() makes of a new log's identity. StoreError when it would succeed itself.
+void make_successor(StoreIdentity& identity,
+                    const std::vector<Token>& replaced,
+                    const std::string& why);
+
 /// Makes a stopped, new store the successor of those `replaced`, by a person's word: it gets an
 /// identity that replaces them, and waits for acceptance. Returns it. `why`: who, and the reason.
 /// StoreError when the store holds any transaction or is none of `kind`.

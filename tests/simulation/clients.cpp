@@ -31,8 +31,8 @@ std::optional<Decision> decision_of(const Found& found) {
 
 // --- clients ---
 
-Client::Client(World& world, Ledger& ledger, CoordinatorNode& coordinator, int number, int share)
-    : world_(world), ledger_(ledger), coordinator_(coordinator), number_(number), left_(share) {}
+Client::Client(World& world, Ledger& ledger, Reach reach, int number, int share)
+    : world_(world), ledger_(ledger), reach_(std::move(reach)), number_(number), left_(share) {}
 
 void Client::next_later() {
     Microseconds pause = world_.chance.between(100, 100'000);
@@ -104,9 +104,10 @@ std::vector<SharedText> Client::steps_before(std::size_t step) const {
 void Client::submit() {
     ++tries_;
     try_again_after(world_.chance.between(500'000, 20'000'000));
-    if (coordinator_.service() == nullptr) return;
-    coordinator_.run([this, tries = tries_] {
-        Service& service = *coordinator_.service();
+    reached_ = reach_();
+    if (reached_->service() == nullptr) return;
+    reached_->run([this, tries = tries_] {
+        Service& service = *reached_->service();
         submit_to(service);
         const bool is_answered = tries != tries_;
         if (!is_answered && world_.strikes(Fault::duplicate_submission)) submit_to(service);
@@ -134,27 +135,34 @@ void Client::submit_to(Service& service) {
                                .amount = amount_,
                                .key = key_,
                                .mode = mode_,
-                               .branches = submission().branches});
+                               .branches = submission().branches},
+                              reached_->name + std::to_string(reached_->logs));
             return wait_for(service, admitted.gid);
         case Kind::repeat: return wait_for(service, admitted.gid);
         case Kind::changed:
         case Kind::superseded:
-        case Kind::damaged: world_.fail("a client's own repeat is refused: " + key_.id);
+        case Kind::damaged:
+            // A person's word on a lost transaction takes its key.
+            if (ledger_.is_lost(key_)) return over();
+            world_.fail("a client's own repeat is refused: " + key_.id);
         case Kind::attempt_unknown:
             // Its first attempts are forgotten after hours; else it was told of them.
-            if (world_.plan.hours_between == 0)
+            if (world_.plan.hours_between == 0 && !world_.plan.has_mishaps)
                 world_.fail("a rolled back attempt is unknown: " + key_.id);
             return over();
-        default: return;  // no room, too many, not over yet: again later
+        default: return;  // no room, too many, not over yet, closed, lost: again later
     }
 }
 
 void Client::wait_for(Service& service, const Gid& gid) {
+    const auto told_gid = [this, gid, node = reached_] {
+        if (node->has_true_log) ledger_.told_gid(gid);
+    };
     if (is_start_awaited_ && service.has_reached(gid, Milestone::started))
-        ledger_.told_gid(gid);
+        told_gid();
     else if (is_start_awaited_)
-        service.wait(gid, Milestone::started, [this, gid](Milestone reached) {
-            if (reached != Milestone::failed) ledger_.told_gid(gid);
+        service.wait(gid, Milestone::started, [told_gid](Milestone reached) {
+            if (reached != Milestone::failed) told_gid();
         });
     const Milestone milestone =
         world_.chance.once_in(2) ? Milestone::completed : Milestone::decided;
@@ -166,9 +174,9 @@ void Client::wait_for(Service& service, const Gid& gid) {
 
 void Client::heard(const Gid& gid, Milestone milestone) {
     if (milestone == Milestone::failed) return;  // nothing was started: again later
-    const auto decision = decision_of(coordinator_.service()->find(gid));
+    const auto decision = decision_of(reached_->service()->find(gid));
     if (!decision) world_.fail("a client is told an outcome of " + to_text(gid) + " that is none");
-    ledger_.told(gid, *decision, "a client");
+    if (reached_->has_true_log) ledger_.told_client(gid, *decision);
     ++tries_;
     const bool tries_on =
         *decision == Decision::rollback && key_.attempt < most_attempts && world_.chance.once_in(3);
@@ -214,6 +222,7 @@ void Meddler::resolve() {
     const auto& live = service->core().transactions();
     auto chosen = live.begin();
     std::advance(chosen, world_.chance.between(0, static_cast<std::int64_t>(live.size()) - 1));
+    if (chosen->second.phase == Phase::held) return;  // see Mishaps
     ResolveAsked asked{.gid = chosen->first,
                        .branch = std::nullopt,
                        .how = "rollback",

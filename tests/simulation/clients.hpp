@@ -7,6 +7,7 @@
 #include "tests/simulation/world.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,9 @@ namespace twophase::simulation {
 /// the same business key.
 class Client {
 public:
-    Client(World& world, Ledger& ledger, CoordinatorNode& coordinator, int number, int share);
+    /// Which coordinator a request reaches.
+    using Reach = std::function<CoordinatorNode*()>;
+    Client(World& world, Ledger& ledger, Reach reach, int number, int share);
 
     void start() { next_later(); }
     bool is_done() const { return left_ == 0; }
@@ -37,7 +40,8 @@ private:
 
     World& world_;
     Ledger& ledger_;
-    CoordinatorNode& coordinator_;
+    Reach reach_;
+    CoordinatorNode* reached_ = nullptr;  // by the latest try
     int number_;
     int left_;
     int orders_ = 0;

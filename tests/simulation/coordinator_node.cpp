@@ -1,5 +1,6 @@
 #include "tests/simulation/coordinator_node.hpp"
 
+#include "coordinator/log_api.hpp"
 #include "coordinator/protocol/describe.hpp"
 #include "wal/crash_point.hpp"
 
@@ -43,30 +44,42 @@ Config config_of(const World& world, const std::string& directory) {
 
 }  // namespace
 
-CoordinatorNode::CoordinatorNode(World& the_world, Ledger& ledger, const std::string& the_directory)
-    : Node(the_world, "coordinator", the_directory),
+CoordinatorNode::CoordinatorNode(World& the_world,
+                                 Ledger& ledger,
+                                 const std::string& the_name,
+                                 const std::string& the_directory)
+    : Node(the_world, the_name, the_directory),
       ledger_(ledger),
-      config_(config_of(the_world, the_directory)) {}
+      config_(config_of(the_world, the_directory)) {
+    add_routes();
+}
 
 void CoordinatorNode::boot() {
     is_open_ = false;
     service_ = std::make_unique<Service>(*this, config_, [this](int code, const std::string& why) {
-        // Nothing here may replace the coordinator or break its invariants.
+        // Nothing but a log of its own that is not the newest may end it.
+        const bool is_replaced = code == 4 || code == 6;
+        if (is_replaced && world.plan.has_mishaps) return end_soon(code, why);
         world.fail("the coordinator ended itself with " + std::to_string(code) + ": " + why);
     });
     service_->watch([this](const Event& event, const Protocol& core) { watch(event, core); });
     service_->open();
     is_open_ = true;
-    for (const auto& [gid, transaction] : service_->core().transactions())
-        if (transaction.folded.decision) ledger_.decided(transaction, *transaction.folded.decision);
-    constexpr std::size_t latest = 32;
-    ledger_.check_remembered(*service_, latest);
+    if (has_true_log) {
+        for (const auto& [gid, transaction] : service_->core().transactions())
+            if (transaction.folded.decision)
+                ledger_.decided(transaction, *transaction.folded.decision);
+        constexpr std::size_t latest = 32;
+        if (!lacks_lost) ledger_.check_remembered(*service_, latest);
+    }
     service_->start();
 }
 
 void CoordinatorNode::watch(const Event& event, const Protocol& core) {
-    if (world.keeps_trace()) world.note("coordinator " + describe(event));
+    if (world.keeps_trace()) world.note(name + " " + describe(event));
     ledger_.count_pair(event, core);
+    // What another log decides counts for nobody but those who listen to it: they are looked at.
+    if (!has_true_log) return;
     if (const auto* logged = std::get_if<Logged>(&event))
         if (const auto* decided = std::get_if<Decided>(&logged->record))
             ledger_.decided(*core.find(decided->gid), decided->decision);
@@ -74,24 +87,32 @@ void CoordinatorNode::watch(const Event& event, const Protocol& core) {
 
 void CoordinatorNode::answer(http::Request request, http::Respond respond) {
     if (service() == nullptr) return respond({.status = 503, .body = "{}"});
-    constexpr std::string_view before = "/v1/transactions/";
-    constexpr std::string_view after = "/decision";
-    const std::string text =
-        request.path.substr(before.size(), request.path.size() - before.size() - after.size());
-    wal::crash_point("asked-decision");
-    const auto gid = parse_gid(text);
-    const Inquiry verdict = gid ? service_->inquire(*gid) : std::nullopt;
-    if (!verdict) return respond({.status = 404, .body = R"({"code":"unknown"})"});
-    std::string decision = "pending";
-    if (*verdict != Verdict::pending) {
-        const Decision told = *verdict == Verdict::commit ? Decision::commit : Decision::rollback;
-        ledger_.told(*gid, told, "an inquiry");
-        decision = to_text(told);
-    }
-    respond({.status = 200,
-             .body = R"({"gid":")" + text + R"(","coordinator":"main","epoch":)" +
-                     std::to_string(service_->epoch()) + R"(,"decision":")" + decision + "\"}"});
-    wal::crash_point("told-decision");
+    router_(std::move(request), std::move(respond));
+}
+
+/// Those of its routes that participants ask.
+void CoordinatorNode::add_routes() {
+    router_.add("GET",
+                "/v1/transactions/{gid}/decision",
+                [this](const http::Request& request, const http::Respond& respond) {
+                    wal::crash_point("asked-decision");
+                    const http::Response response = tell_decision(*service_, request);
+                    watch_answer(request, response);
+                    respond(response);
+                    wal::crash_point("told-decision");
+                });
+    router_.add(
+        "GET", "/v1/identity", [this](const http::Request& request, const http::Respond& respond) {
+            respond(show_identity(*service_, request));
+        });
+}
+
+void CoordinatorNode::watch_answer(const http::Request& request, const http::Response& response) {
+    const auto gid = parse_gid(request.parameter("gid"));
+    for (const Decision decision : {Decision::commit, Decision::rollback})
+        if (response.body.find(R"("decision":")" + std::string(to_text(decision)) + '"') !=
+            std::string::npos)
+            if (has_true_log) ledger_.told(*gid, decision, "an inquiry");
 }
 
 }  // namespace twophase::simulation

@@ -46,19 +46,35 @@ bool is_done(const std::optional<participants::Branch>& branch) {
 
 }  // namespace
 
-void Ledger::submitted(const Gid& gid, Exchange exchange) {
+void Ledger::submitted(const Gid& gid, Exchange exchange, const std::string& log) {
     // I2: a gid is used once, ever; what comes later is greater.
-    if (gid <= std::exchange(newest_, gid)) world_.fail("gid " + to_text(gid) + " does not grow");
+    if (gid <= std::exchange(newest_[log], gid))
+        world_.fail("gid " + to_text(gid) + " does not grow");
     if (!exchanges_.emplace(gid, std::move(exchange)).second)
         world_.fail("gid " + to_text(gid) + " was minted twice");
 }
 
+void Ledger::told_client(const Gid& gid, Decision decision) {
+    told(gid, decision, "a client", true);
+}
+
 void Ledger::told(const Gid& gid, Decision decision, const std::string& whom) {
-    const auto [found, is_new] = told_.emplace(gid, decision);
+    told(gid, decision, whom, false);
+}
+
+bool Ledger::is_excused(const Gid& gid) const {
+    const auto found = exchanges_.find(gid);
+    return found != exchanges_.end() && found->second.is_excused;
+}
+
+void Ledger::told(const Gid& gid, Decision decision, const std::string& whom, bool is_client) {
+    if (is_excused(gid)) return;
+    const auto [found, is_new] = told_.emplace(gid, Told{decision});
     if (is_new) told_in_order_.push_back(gid);
-    if (found->second != decision)
+    found->second.is_client_alone = found->second.is_client_alone && is_client;
+    if (found->second.decision != decision)
         world_.fail(whom + " is told " + text_of(decision) + " of " + to_text(gid) +
-                    ", which was " + text_of(found->second) + " before");
+                    ", which was " + text_of(found->second.decision) + " before");
     // I4: it is told only once it is durable, but for a rollback that is presumed.
     const auto known = decided_.find(gid);
     const auto exchange = exchanges_.find(gid);
@@ -75,11 +91,13 @@ void Ledger::told(const Gid& gid, Decision decision, const std::string& whom) {
 void Ledger::decided(const Transaction& transaction, Decision decision) {
     const Gid& id = transaction.started().gid;
     const std::string gid = to_text(id);
+    if (is_excused(id)) return;
     if (const auto known = decided_.find(id); known != decided_.end() && known->second != decision)
         world_.fail("a second decision of " + gid);
-    if (const auto known = told_.find(id); known != told_.end() && known->second != decision)
+    if (const auto known = told_.find(id);
+        known != told_.end() && known->second.decision != decision)
         world_.fail(gid + " is decided to " + text_of(decision) + " after somebody was told " +
-                    text_of(known->second));
+                    text_of(known->second.decision));
     if (!decided_.emplace(id, decision).second) return;
     if (decision == Decision::rollback) {
         ++rollbacks_;
@@ -150,6 +168,8 @@ void Ledger::check_steps_before(const Branch& branch, const Exchange& exchange) 
 
 /// A step is undone only when none that came after it stands.
 void Ledger::check_steps_after(const Branch& branch, const Exchange& exchange) {
+    // The order of the steps was in the lost log alone.
+    if (exchange.is_lost || exchange.is_excused) return;
     for (const BranchRequest& step : exchange.branches) {
         const std::string id(step.branch_id);
         ParticipantNode& there = participant(std::string(step.participant));
@@ -191,7 +211,9 @@ void Ledger::check_remembered(const Service& service, std::size_t latest) {
     const std::size_t from = told_in_order_.size() - std::min(latest, told_in_order_.size());
     for (std::size_t i = from; i < told_in_order_.size(); ++i) {
         const Gid& gid = told_in_order_[i];
-        const Decision decision = told_.at(gid);
+        const auto told = told_.find(gid);
+        if (told == told_.end()) continue;  // see adopted()
+        const Decision decision = told->second.decision;
         const Verdict right = decision == Decision::commit ? Verdict::commit : Verdict::rollback;
         const Inquiry now = service.inquire(gid);
         if (now == right) continue;
@@ -218,7 +240,7 @@ void Ledger::check_branches(ParticipantNode& participant) {
         const Exchange* exchange = find(name);
         if (exchange == nullptr)
             world_.fail(participant.name + " holds " + text_of(name) + ", which nobody submitted");
-        if (exchange->by_hand.contains(row.branch_id)) continue;
+        if (exchange->by_hand.contains(row.branch_id) || exchange->is_excused) continue;
         const bool is_committed = is_done(row.branch);
         if (row.branch.state == BranchState::prepared)
             world_.fail(participant.name + " still holds " + text_of(name));
@@ -248,6 +270,8 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
     for (const auto& [gid, decision] : decided_) {
         if (decision != Decision::commit) continue;
         const Exchange& exchange = exchanges_.at(gid);
+        // Deliveries that were never asked were in the lost log alone.
+        if (exchange.is_excused || (exchange.is_lost && exchange.mode == Mode::eventual)) continue;
         for (const BranchRequest& branch : exchange.branches) {
             const Branch name{
                 std::string(branch.participant), to_text(gid), std::string(branch.branch_id)};
@@ -257,6 +281,73 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
                             name.participant);
         }
     }
+}
+
+// --- logs that were lost ---
+
+void Ledger::adopted(const Service& service, bool is_excused) {
+    std::vector<std::pair<Gid, Decision>> lost;
+    for (const auto& [gid, decision] : decided_) {
+        const Found found = service.find(gid);
+        const bool is_known = found.live != nullptr ? found.live->folded.decision.has_value()
+                                                    : found.folded && found.folded->decision;
+        if (!is_known && !may_forget()) lost.emplace_back(gid, decision);
+    }
+    for (const auto& [gid, decision] : lost) {
+        Exchange& exchange = exchanges_.at(gid);
+        exchange.is_lost = true;
+        const auto told = told_.find(gid);
+        const bool is_told = told != told_.end() && !told->second.is_client_alone;
+        // It presumes the same.
+        if (is_told && decision == Decision::rollback && is_presumed(exchange.mode)) continue;
+        if (is_told && !is_excused)
+            world_.fail("an old copy of the log works on, and a participant was told of the " +
+                        text_of(decision) + " of " + to_text(gid) + ", which it lacks");
+        exchange.is_excused = is_excused;
+        told_.erase(gid);
+        decided_.erase(gid);
+        --(decision == Decision::commit ? commits_ : rollbacks_);
+        const auto key = committed_keys_.find(
+            std::pair(std::string(exchange.key.code), std::string(exchange.key.id)));
+        if (key != committed_keys_.end() && key->second == gid) committed_keys_.erase(key);
+    }
+    forget_unknown_gids(service);
+}
+
+void Ledger::forget_unknown_gids(const Service& service) {
+    std::erase_if(gids_told_, [&](const Gid& gid) {
+        const bool is_unknown = !service.log().read(gid);
+        if (is_unknown) exchanges_.at(gid).is_lost = true;
+        return is_unknown;
+    });
+}
+
+bool Ledger::is_lost(const BusinessKey& key) const {
+    return std::ranges::any_of(exchanges_, [&](const auto& each) {
+        const Exchange& exchange = each.second;
+        return exchange.is_lost && exchange.key.code == key.code && exchange.key.id == key.id;
+    });
+}
+
+Decision Ledger::truth(const Gid& gid) const {
+    const auto found = decided_.find(gid);
+    return found == decided_.end() ? Decision::rollback : found->second;
+}
+
+void Ledger::settled(const Gid& gid, Decision decision) {
+    if (is_excused(gid)) return;
+    if (truth(gid) != decision)
+        world_.fail(to_text(gid) + " is settled to " + text_of(decision) +
+                    " against the lost log's decision");
+    if (const auto told = told_.find(gid); told != told_.end() && told->second.decision != decision)
+        world_.fail(to_text(gid) + " is settled to " + text_of(decision) +
+                    " after somebody was told " + text_of(told->second.decision));
+    if (decided_.emplace(gid, decision).second) ++rollbacks_;
+}
+
+void Ledger::succeeded(const Service& service) {
+    forget_unknown_gids(service);
+    check_remembered(service, told_in_order_.size());
 }
 
 void Ledger::count_pair(const Event& event, const Protocol& core) {

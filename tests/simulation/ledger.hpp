@@ -36,6 +36,8 @@ public:
         coordinator::Mode mode = coordinator::Mode::two_phase;
         std::vector<coordinator::BranchRequest> branches;
         std::set<std::string> by_hand;  // branches that a person ended
+        bool is_lost = false;           // a log was lost that had it, and its plan with it
+        bool is_excused = false;        // a snapshot worked on while the only witness was away
     };
     /// Whom a promise or a check is about.
     struct Branch {
@@ -43,13 +45,15 @@ public:
         friend auto operator<=>(const Branch&, const Branch&) = default;
     };
 
-    void submitted(const coordinator::Gid& gid, Exchange exchange);
+    /// `log`: ids of one log grow.
+    void submitted(const coordinator::Gid& gid, Exchange exchange, const std::string& log);
     /// A client may have been told the gid before any outcome: it is never unknown again.
     void told_gid(const coordinator::Gid& gid) { gids_told_.push_back(gid); }
     void ended_by_hand(const coordinator::Gid& gid, coordinator::BranchIndex branch) {
         exchanges_.at(gid).by_hand.insert(branch_id_of(branch));
     }
-    /// Somebody was told a decision, or is about to act on one.
+    /// A client was told, or somebody who acts on it.
+    void told_client(const coordinator::Gid& gid, coordinator::Decision decision);
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
     /// A decision is durable: the log said so, or a start found it there behind its barrier.
     void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
@@ -60,6 +64,20 @@ public:
     void rolled_back(const Branch& branch) { rolled_back_.insert(branch); }
     /// A participant's yes left it.
     void promised(const Branch& branch);
+
+    /// An older copy of the log works on, as nobody who was to be heard knows more of it. What only
+    /// clients know of its lost part is not promised; `is_excused`: a snapshot worked on while the
+    /// only witness was away, so what others were told of that part is not promised either.
+    void adopted(const coordinator::Service& service, bool is_excused);
+    /// A participant told of this transaction of a lost log.
+    void lost(const coordinator::Gid& gid) { exchanges_.at(gid).is_lost = true; }
+    bool is_lost(const coordinator::BusinessKey& key) const;
+    /// What a person who knows the truth says of a lost transaction.
+    coordinator::Decision truth(const coordinator::Gid& gid) const;
+    /// A person's word on it is durable.
+    void settled(const coordinator::Gid& gid, coordinator::Decision decision);
+    /// All that was lost is settled: from now on nothing that participants knew is unknown.
+    void succeeded(const coordinator::Service& service);
 
     /// After a start of the coordinator: what was told is remembered. Looks at the `latest` told.
     void check_remembered(const coordinator::Service& service, std::size_t latest);
@@ -94,9 +112,16 @@ private:
     void check_branches(ParticipantNode& participant);
 
     World& world_;
-    Gid newest_{};
+    std::map<std::string, Gid> newest_;  // by log
     std::unordered_map<Gid, Exchange, coordinator::GidHash> exchanges_;
-    std::unordered_map<Gid, Decision, coordinator::GidHash> told_;
+    struct Told {
+        Decision decision;
+        bool is_client_alone = true;
+    };
+    void told(const Gid& gid, Decision decision, const std::string& whom, bool is_client);
+    void forget_unknown_gids(const coordinator::Service& service);
+    bool is_excused(const Gid& gid) const;
+    std::unordered_map<Gid, Told, coordinator::GidHash> told_;
     std::vector<Gid> told_in_order_;
     std::vector<Gid> gids_told_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;

@@ -7,6 +7,9 @@
 #include <cstring>
 #include <deque>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,7 +38,13 @@ struct Change {
     std::optional<std::string> value;
 };
 
+std::uint64_t& files_made() {
+    static std::uint64_t made = 0;
+    return made;
+}
+
 struct Disk {
+    std::uint64_t file = ++files_made();
     std::deque<Table> tables;
     std::size_t bytes = 0;  // of all rows, about
     /// After a failed commit: what turns the page cache's view into the disk's. Empty: they agree.
@@ -55,6 +64,13 @@ std::function<Fate(const std::string&)>& choose_fate() {
 std::function<bool()>& chance() {
     static std::function<bool()> choose;
     return choose;
+}
+
+std::string lock_file_of(const std::string& directory) { return directory + "/owner.lock"; }
+
+std::string read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string_view view(const MDB_val* value) {
@@ -142,7 +158,39 @@ void lose_power(const std::string& directory) {
         power.set(change.table, change.key, std::move(change.value));
 }
 
-void clear() { disks().clear(); }
+struct Image {
+    Disk disk;
+    std::string owner_lock;
+};
+
+std::shared_ptr<const Image> copy(const std::string& directory) {
+    const auto found = disks().find(directory);
+    if (found == disks().end() || found->second.bytes == 0) return nullptr;
+    Image image{found->second, read_file(lock_file_of(directory))};
+    image.disk.limbo.clear();
+    return std::make_shared<const Image>(std::move(image));
+}
+
+void put(const std::string& directory, const Image& image, bool is_same_file) {
+    Disk& disk = disks()[directory];
+    const std::uint64_t file = is_same_file ? disk.file : ++files_made();
+    disk = image.disk;
+    disk.file = file;
+    std::filesystem::create_directories(directory);
+    std::ofstream(lock_file_of(directory), std::ios::binary) << image.owner_lock;
+}
+
+void erase(const std::string& directory) {
+    disks().erase(directory);
+    std::filesystem::remove(lock_file_of(directory));
+}
+
+std::uint64_t file_of(const std::string& directory) { return disks().at(directory).file; }
+
+void clear() {
+    disks().clear();
+    files_made() = 0;
+}
 
 }  // namespace twophase::simulation::memory_disk
 

@@ -69,7 +69,7 @@ Node::Node(World& the_world, std::string the_name, std::string the_directory)
 Node* Node::current() { return current_node; }
 
 void Node::start() {
-    if (is_up_) return;
+    if (is_up_ || is_retired_) return;
     is_up_ = true;
     world.note(name + " starts");
     run([this] {
@@ -116,6 +116,11 @@ void Node::crash(bool power) {
     unmake();
     if (power) memory_disk::lose_power(directory);
     restart_later();
+}
+
+void Node::retire() {
+    crash(false);
+    is_retired_ = true;
 }
 
 void Node::restart_later() {
@@ -194,6 +199,10 @@ wal::StoreOptions Node::store_options() const {
     options.is_stepped = true;
     options.now = [this] {
         return std::chrono::steady_clock::time_point(std::chrono::microseconds(world.now()));
+    };
+    options.random = [&chance = world.chance] { return chance.bits(); };
+    options.find_place = [](const std::filesystem::path& where) {
+        return wal::Place{.device = 1, .file = memory_disk::file_of(where.string()), .note = {}};
     };
     options.fail_stop = [self = const_cast<Node*>(this)](const std::string& why) {
         self->end_soon(wal::store_failed_exit_code, why);

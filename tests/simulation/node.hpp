@@ -28,6 +28,9 @@ public:
     void crash(bool power);
     /// Ends after this event, as the program asked for it.
     void end_soon(int exit_code, const std::string& why);
+    /// Nobody starts it again before hire().
+    void retire();
+    void hire() { is_retired_ = false; }
     /// Runs `function` as one turn of the program's loop.
     void run(const std::function<void()>& function);
     virtual void answer(http::Request request, http::Respond respond) = 0;
@@ -60,6 +63,7 @@ private:
 
     bool is_up_ = false;
     bool is_ending_ = false;
+    bool is_retired_ = false;
     bool had_disk_fault_ = false;  // its last life ended so
     bool is_commit_armed_ = false;
     std::uint64_t life_ = 0;

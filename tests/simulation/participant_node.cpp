@@ -73,7 +73,6 @@ void ParticipantNode::boot() {
     options.tables = branch_tables();
     std::ranges::copy(resource_tables(), std::back_inserter(options.tables));
     options.map_bytes = std::size_t{256} << 20;
-    const bool is_first = life() == 0;
     store_ = std::make_unique<wal::Store>(
         options, [this](std::function<void()> function) { post(std::move(function)); });
     const TableOf table_of = [this](std::string_view table) { return store_->table(table); };
@@ -83,7 +82,7 @@ void ParticipantNode::boot() {
                                         .has_room = [this] { return store_->headroom().has_room; }},
                       table_of,
                       make_resource(table_of));
-    if (is_first) {
+    if (store_->is_new()) {
         queue_->submit(
             {.work = [this](wal::Unit& unit) { found(unit, moment()); }, .then = [](Fate) {}});
         store_->step(1);
@@ -109,7 +108,7 @@ void ParticipantNode::boot() {
     inquirer_->start();
     forget_alarm_ = alarm();
     forget_later();
-    ledger_.check_promises(*this);
+    if (has_true_store) ledger_.check_promises(*this);
 }
 
 void ParticipantNode::unmake() {
@@ -155,12 +154,16 @@ void ParticipantNode::watch_answer(const http::Request& request, const http::Res
         const Ledger::Branch branch{
             name, std::string(sent[i]), branch_id_after(request.body, sent[i])};
         const bool is_answered = i < answered.size();
+        // What it refuses to hear tells it nothing.
+        if (is_answered && (says(response.body, answered, i, R"("told_log")") ||
+                            says(response.body, answered, i, "this log is new here")))
+            continue;
         const coordinator::Gid id = *coordinator::parse_gid(branch.gid);
         if (verb == "commit") ledger_.told(id, coordinator::Decision::commit, name);
         if (verb == "rollback") ledger_.told(id, coordinator::Decision::rollback, name);
         if (verb == "compensate") ledger_.undone(branch);
         if (verb == "execute") ledger_.executed(branch);
-        if (!is_answered) continue;
+        if (!is_answered || !has_true_store) continue;
         const auto is_said = [&](const char* member) {
             return says(response.body, answered, i, member);
         };

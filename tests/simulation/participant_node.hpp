@@ -35,7 +35,9 @@ public:
     std::vector<Row> branches();
     std::optional<participants::Branch> branch(const std::string& gid,
                                                const std::string& branch_id);
-    bool is_ready() const { return is_up() && branches_.has_value(); }
+    bool is_ready() const { return is_up() && branches_.has_value() && has_true_store; }
+    /// Not an old copy, nor an empty one: those are not looked at.
+    bool has_true_store = true;
     wal::Store* store() override { return store_.get(); }
     std::size_t in_doubt();
     /// What the books say wrongly, or nothing. Looks at everything.

@@ -2,6 +2,7 @@
 
 #include "tests/simulation/clients.hpp"
 #include "tests/simulation/memory_disk.hpp"
+#include "tests/simulation/mishaps.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -23,21 +24,24 @@ public:
         std::optional<Targets> targets)
         : world_(seed, keeps_trace, std::move(targets)),
           ledger_(world_),
-          coordinator_(world_, ledger_, directory + "/coordinator"),
+          coordinator_(world_, ledger_, "coordinator", directory + "/coordinator"),
+          twin_(world_, ledger_, "twin", directory + "/twin"),
           credit_(world_, ledger_, directory + "/credit"),
           coupon_(world_, ledger_, directory + "/coupon"),
-          meddler_(world_, ledger_, coordinator_, {&coordinator_, &credit_, &coupon_}) {
+          meddler_(world_, ledger_, coordinator_, {&coordinator_, &credit_, &coupon_}),
+          mishaps_(world_, ledger_, coordinator_, twin_, {&credit_, &coupon_}) {
         ledger_.watch(credit_, coupon_);
         const int share = std::max(1, world_.plan.transactions / world_.plan.clients);
         for (int number = 0; number < world_.plan.clients; ++number)
-            clients_.push_back(
-                std::make_unique<Client>(world_, ledger_, coordinator_, number, share));
+            clients_.push_back(std::make_unique<Client>(
+                world_, ledger_, [this] { return mishaps_.reached(); }, number, share));
     }
 
     void go() {
         found();
         for (const auto& client : clients_) client->start();
         meddler_.start();
+        mishaps_.start();
         // Safety first, under faults; then everything must end.
         const auto are_done = [this] {
             return std::ranges::all_of(clients_, [](const auto& c) { return c->is_done(); });
@@ -78,6 +82,7 @@ private:
 
     void step() {
         if (!world_.step()) world_.fail("nothing is left to happen");
+        mishaps_.look();
         if (world_.events() > most_events) world_.fail("it goes on and on: " + unrest());
         if (world_.events() % 512 == 0) look_at_books();
     }
@@ -92,6 +97,7 @@ private:
     }
 
     bool is_quiet() {
+        if (!mishaps_.is_over() || !coordinator_.has_true_log) return false;
         if (coordinator_.service() == nullptr || !credit_.is_ready() || !coupon_.is_ready())
             return false;
         return coordinator_.service()->core().transactions().empty() && credit_.in_doubt() == 0 &&
@@ -100,7 +106,7 @@ private:
 
     /// What has not ended, for the failure's text.
     std::string unrest() {
-        std::string text = "does not end:";
+        std::string text = "does not end" + mishaps_.unrest() + ":";
         if (coordinator_.service() == nullptr) return text + " the coordinator is not there";
         for (const auto& [gid, t] : coordinator_.service()->core().transactions()) {
             text +=
@@ -117,10 +123,12 @@ private:
     World world_;
     Ledger ledger_;
     CoordinatorNode coordinator_;
+    CoordinatorNode twin_;
     CreditNode credit_;
     CouponNode coupon_;
     std::vector<std::unique_ptr<Client>> clients_;
     Meddler meddler_;
+    Mishaps mishaps_;
 
 public:
     World& world() { return world_; }

@@ -10,22 +10,16 @@
 namespace twophase::simulation {
 namespace {
 
-constexpr std::string_view fault_names[] = {"request_lost",
-                                            "request_repeated",
-                                            "reply_lost",
-                                            "reply_garbled",
-                                            "request_late",
-                                            "partition",
-                                            "crash",
-                                            "crash_at_point",
-                                            "power_loss",
-                                            "commit_failed",
-                                            "log_full",
-                                            "clock_jump",
-                                            "slow_disk",
-                                            "operator_acts",
-                                            "duplicate_submission",
-                                            "client_gone"};
+constexpr std::string_view fault_names[] = {
+    "request_lost",  "request_repeated", "reply_lost",
+    "reply_garbled", "request_late",     "partition",
+    "crash",         "crash_at_point",   "power_loss",
+    "commit_failed", "log_full",         "clock_jump",
+    "slow_disk",     "operator_acts",    "duplicate_submission",
+    "client_gone",   "log_lost",         "log_set_back",
+    "log_snapshot",  "log_moved",        "log_restored",
+    "log_doubled",   "store_set_back",   "store_emptied",
+    "operator_errs"};
 static_assert(std::size(fault_names) == fault_kinds);
 
 /// How often each fault may strike, at the most and at the least, where a run has it.
@@ -50,6 +44,17 @@ constexpr Range ranges[] = {{Fault::request_lost, 3, 200},
                             {Fault::operator_acts, 1, 10},
                             {Fault::duplicate_submission, 2, 20},
                             {Fault::client_gone, 5, 50}};
+
+/// Of what befalls logs and stores: half of the runs are free of it.
+constexpr Range mishaps[] = {{Fault::log_lost, 10, 100},
+                             {Fault::log_set_back, 10, 100},
+                             {Fault::log_snapshot, 10, 100},
+                             {Fault::log_moved, 10, 100},
+                             {Fault::log_restored, 10, 100},
+                             {Fault::log_doubled, 10, 100},
+                             {Fault::store_set_back, 10, 100},
+                             {Fault::store_emptied, 10, 100},
+                             {Fault::operator_errs, 1, 4}};
 
 }  // namespace
 
@@ -82,6 +87,11 @@ Plan::Plan(std::uint64_t seed) {
         sweep = std::max(sweep, recovery::Time(10'000));
         inquire_after = std::max(inquire_after, recovery::Time(4'000));
     }
+    has_mishaps = chance.once_in(2);
+    for (const Range& range : mishaps)
+        if (has_mishaps && chance.once_in(2))
+            one_in[static_cast<std::size_t>(range.fault)] =
+                static_cast<std::uint64_t>(chance.scaled(range.least, range.most));
 }
 
 Plan Plan::scripted() {
@@ -102,6 +112,7 @@ Plan Plan::scripted() {
     plan.sweep = recovery::Time(1'000);
     plan.inquire_after = recovery::Time(200);
     plan.is_scripted = true;
+    plan.has_mishaps = false;
     plan.hours_between = 0;
     return plan;
 }
@@ -154,6 +165,7 @@ void World::fail(std::string claim) {
 }
 
 Node* World::find(const std::string& host) const {
+    if (Node* other = redirect ? redirect(host) : nullptr) return other;
     const auto found = std::ranges::find(nodes_, host, &Node::name);
     return found == nodes_.end() ? nullptr : *found;
 }

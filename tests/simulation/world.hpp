@@ -37,6 +37,15 @@ enum class Fault {
     operator_acts,
     duplicate_submission,
     client_gone,
+    log_lost,        // the coordinator's folder is empty at its next start
+    log_set_back,    // a copy taken some time before is started in its place
+    log_snapshot,    // as that, in place: the same file beside the same note
+    log_moved,       // the folder is copied while stopped: nothing is lost
+    log_restored,    // a backup taken some time before is restored
+    log_doubled,     // a second coordinator works on a copy under the same id
+    store_set_back,  // a participant's store is an older copy
+    store_emptied,
+    operator_errs,  // the wrong folder is put back first
     count,
 };
 std::string_view fault_name(Fault fault);
@@ -64,6 +73,7 @@ struct Plan {
     recovery::Time sweep{};
     recovery::Time inquire_after{};
     bool is_scripted = false;  // clients: one exchange that commits, one that is refused
+    bool has_mishaps = false;  // logs and stores are lost, copied, doubled
     int hours_between = 0;     // of nothing, now and then, so that retention runs
 };
 
@@ -114,6 +124,8 @@ public:
 
     void add(Node& node) { nodes_.push_back(&node); }
     Node* find(const std::string& host) const;
+    /// Whom a request to this host reaches, where it is not the node of that name.
+    std::function<Node*(const std::string& host)> redirect;
     /// A request from `from`'s present life to whoever is called `host`.
     void call(Node& from,
               const std::string& host,
