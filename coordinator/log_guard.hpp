@@ -65,7 +65,8 @@ public:
     bool is_own(const wal::Token& log) const { return log == own_.log; }
     bool replaces(const wal::Token& log) const;
 
-    /// What the participant says of this log. `position`: ours, when it was asked.
+    /// What the participant says of this log. `position`: ours now: what it has heard
+    /// since it was asked counts too.
     Judgement judge_log(const std::string& participant,
                         const Introduction& told,
                         std::uint64_t position) const;

@@ -175,7 +175,7 @@ void Service::begin_hearing() {
 }
 
 Question Service::question_to(const std::string& participant) {
-    Question question{.nonce = std::to_string(around_.random()), .position = position()};
+    Question question{.nonce = std::to_string(around_.random())};
     question.has_claim = may_be_listened_to();
     if (question.has_claim) question.claim = "&log=" + log_text_;
     if (const auto seen = seen_.find(participant); seen != seen_.end())
@@ -187,7 +187,7 @@ Reception Service::introduced(const std::string& participant,
                               const Question& question,
                               const Introduction& told) {
     if (is_stopped_ || is_ending_) return {};
-    const Judgement of_log = guard_->judge_log(participant, told, question.position);
+    const Judgement of_log = guard_->judge_log(participant, told, position());
     const bool is_bad =
         of_log.testimony != Testimony::fine && of_log.testimony != Testimony::not_known;
     if (is_bad) return judged_badly(participant, of_log);

@@ -27,7 +27,6 @@ struct Question {
     std::string nonce;
     bool has_claim = false;      // it tells which log asks: the participant may take it for ours
     std::string claim;           // "&log=...", or empty
-    std::uint64_t position = 0;  // of our log
     std::optional<wal::SeenStore> remembered;
 };
 
