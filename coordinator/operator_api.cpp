@@ -172,6 +172,8 @@ void resolve(Service& service, const http::Request& request, http::Respond respo
     Asked asked;
     if (auto refusal = read_resolve(request, asked)) return respond(*std::move(refusal));
     const std::string who = who_asks(request);
+    if (service.may_settle_unknown(*gid) && service.log_state() == LogState::behind)
+        return respond(problem(409, "log-closed", service.log_detail()));
     if (service.may_settle_unknown(*gid))
         return settle_unknown(service, *gid, asked, who, std::move(respond));
     ResolveAsked event{*gid, std::nullopt, asked.how, who, asked.reason};

@@ -278,6 +278,7 @@ Reception Service::judged_badly(const std::string& participant, const Judgement&
             break;
         case Testimony::replaced: end_later(exit_replaced, judgement.text); break;
         case Testimony::other_log:
+            spdlog::error("{}", judgement.text);
             raise_seldom(
                 {.kind = "other_log", .subject = participant, .text = judgement.text, .data = {}});
             if (!is_known_)

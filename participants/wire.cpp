@@ -3,6 +3,7 @@
 #include "http/fields.hpp"
 #include "http/json_text.hpp"
 #include "http/problem.hpp"
+#include "wal/token.hpp"
 
 #include <limits>
 #include <utility>
@@ -127,7 +128,7 @@ LogClaim read_log_claim(Fields& fields) {
     const Value* replaced = fields.optional_array("replaces", 0, most_replaced);
     if (replaced == nullptr) return claim;
     for (const Value& each : *replaced) {
-        if (each.text().size() != token_digits)
+        if (!wal::parse_token(each.text()))
             fields.fail("replaces", "texts of 32 hexadecimal digits");
         claim.replaces.emplace_back(each.text());
     }

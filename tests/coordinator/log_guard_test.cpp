@@ -117,6 +117,18 @@ TEST(LogGuardTest, ALogThatLacksAPositionIsBehind) {
     EXPECT_EQ(judge(third_start(), knows(ours, 8, 51)), Testimony::behind);
 }
 
+// The barrier of its own start takes a position, by which a copy would have caught up.
+TEST(LogGuardTest, ALogThatLacksOnlyItsLastBatchIsBehind) {
+    LogGuard::Own mine = own();
+    mine.began_at = 28;  // the start before ended at 27
+    wal::LogStart before = start(8, ours, 80, 5'000);
+    before.began_at = 20;
+    const LogGuard guard(mine, {before});
+    EXPECT_EQ(judge(guard, knows(ours, 8, 27)), Testimony::fine);
+    EXPECT_EQ(judge(guard, knows(ours, 8, 28)), Testimony::behind);
+    EXPECT_EQ(judge(guard, knows(ours, 9, 28)), Testimony::fine) << "of this start";
+}
+
 TEST(LogGuardTest, ALogThatLacksAStartIsBehind) {
     EXPECT_EQ(judge(third_start(), knows(ours, 10, 5)), Testimony::behind);
     Introduction twin = knows(ours, 8, 5);

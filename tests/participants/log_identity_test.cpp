@@ -161,6 +161,25 @@ TEST(ParticipantLogTest, APinnedLogNeedsNoConfirmationAndNoOtherIsTaken) {
     EXPECT_EQ(send(claim(other, 1, {ours}), 4), "409 other_log");
 }
 
+TEST(ParticipantLogTest, APinnedLogTakesThePlaceOfOneThatIsKnown) {
+    LogBench bench;
+    bench.take(claim(other, 5));
+    const Branches pinned({.participant = "credit",
+                           .coordinators = {"main"},
+                           .pinned_logs = {{"main", ours}},
+                           .has_room = [] { return true; }},
+                          bench.store.table_of(),
+                          bench.resource);
+    const auto send = [&](const LogClaim& claim, int n) {
+        return text(bench.store.in_unit([&](wal::Unit& unit) {
+            return pinned.handle(
+                unit, said_by(claim, LogBench::of(Verb::prepare, gid(n))), bench.moment);
+        }));
+    };
+    EXPECT_EQ(send(claim(other, 5), 1), "409 other_log") << "it was known, and is not meant";
+    EXPECT_EQ(send(claim(ours, 1), 2), "200 prepared");
+}
+
 TEST(ParticipantLogTest, BranchesAreListedWithTheirKeysEndedOnesToo) {
     LogBench bench;
     bench.take(claim(ours, 1));
