@@ -31,6 +31,7 @@ Json json_of(const Seen& seen) {
             {"epoch", seen.epoch},
             {"start", to_text(seen.start)},
             {"position", seen.position},
+            {"began_at", seen.began_at},
             {"replaces", replaces}};
 }
 
@@ -657,6 +658,29 @@ TEST_F(LogIdentityTest, AnOldCopyOfAParticipantsStoreIsSeenFromItsAnswers) {
     submit("3");
     finish();
     EXPECT_NE(held_for("coupon").find("older copy"), std::string::npos) << held_for("coupon");
+}
+
+TEST_F(LogIdentityTest, AYesOfAStoreThatHasNotIntroducedItselfCountsForNothing) {
+    begin();
+    Seen shown = coupon().store;
+    headers_ = [&](const std::string& name) {
+        const Seen& store = name == "coupon" ? shown : credit().store;
+        return std::vector<http::Header>{
+            {"Twophase-Store",
+             to_text(store.log) + " " + std::to_string(store.epoch) + " " + to_text(store.start) +
+                 " " + std::to_string(store.position)}};
+    };
+    const Gid gid = submit("1").gid;
+    run();
+    shown.epoch += 1;  // it has restarted, or is a copy: nobody has asked yet
+    shown.start = fresh();
+    answer();
+    EXPECT_EQ(service_->inquire(gid), Verdict::pending) << "both have said yes";
+    coupon().store = shown;
+    coupon().store.began_at = coupon().store.position += 1;
+    shown = coupon().store;
+    finish();
+    EXPECT_EQ(service_->inquire(gid), Verdict::commit) << "it was asked again";
 }
 
 // --- rule 15: alerts are limited in rate ---
