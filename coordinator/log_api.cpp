@@ -27,6 +27,7 @@ Json identity_json(const Service& service) {
             {"epoch", own.epoch},
             {"start", to_text(own.start)},
             {"position", service.position()},
+            {"began_at", own.began_at},
             {"replaces", std::move(replaces)},
             {"open", service.may_be_listened_to()}};
 }
@@ -119,6 +120,7 @@ Response tell_decision(const Service& service, const http::Request& request) {
                 {"log", to_text(own.log)},
                 {"start", to_text(own.start)},
                 {"position", service.position()},
+                {"began_at", own.began_at},
                 {"decision", text}};
     if (!own.replaces.empty())
         for (const wal::Token& each : own.replaces) answer["replaces"].push_back(to_text(each));

@@ -40,6 +40,7 @@ std::string opening(const Envelope& e) {
         object.text("log", e.log);
         object.text("start", e.start);
         object.number("position", e.position);
+        object.number("began_at", e.began_at);
     }
     object.text("low_water", e.low_water);
     object.begin("origin");

@@ -23,6 +23,7 @@ struct Envelope {
     std::string log;  // which log speaks, and which start of it; empty: not told
     std::string start;
     std::uint64_t position = 0;         // of its last durable batch
+    std::uint64_t began_at = 0;         // of that start's barrier
     std::vector<std::string> replaces;  // logs whose place it takes, the latest first
     std::string low_water;              // the smallest unfinished gid that names this participant
     Origin origin;

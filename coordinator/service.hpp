@@ -147,6 +147,8 @@ public:
     std::uint64_t position() const { return log_->store().position(); }
     /// Configured participants that were not heard since the start.
     std::vector<std::string> unheard() const;
+    /// Of a moved log: participants that may still listen to another start of it.
+    std::vector<std::string> unfenced() const;
     /// Of a log that takes another's place: participants whose branches were not listed yet.
     std::vector<std::string> unlisted() const;
     /// Participants that give no list of their branches: what they know of lost ones is not known.
@@ -261,6 +263,7 @@ private:
     void note_known();
     void begin_hearing();
     void hear_again();
+    void ask_soon();
     void end_first_round();
     void confirm();
     void close_log(const std::string& why);
@@ -318,6 +321,7 @@ private:
 
     std::optional<LogGuard> guard_;
     std::set<std::string> heard_;       // participants that said nothing against this log
+    std::set<std::string> fenced_;      // those that listen to this very start, or to none
     bool is_first_round_over_ = false;  // all were heard, or a second has passed
     bool is_confirmed_ = false;         // nobody who may know more is left to be heard
     bool is_moved_ = false;
@@ -340,6 +344,7 @@ private:
     std::optional<Gid> lowest_lost_;
     bool is_second_round_due_ = false;  // of a moved log
     bool is_second_round_ = false;
+    bool is_fencing_ = false;  // participants are asked to listen to this start alone
     std::unique_ptr<recovery::Alarm> second_round_alarm_;
     std::unique_ptr<recovery::Alarm> patience_alarm_;
     std::unique_ptr<recovery::Alarm> seen_alarm_;

@@ -127,8 +127,8 @@ std::string Service::log_detail() const {
         case LogState::unheard: return "participants are asked what they know of this log";
         case LogState::moved:
             return "its file is not where the last start left it; nothing is presumed before these "
-                   "were heard: " +
-                   join(unheard());
+                   "were heard, and listen to this start of it: " +
+                   join(unheard().empty() ? unfenced() : unheard());
         case LogState::unaccepted:
             return "it takes the place of another log and waits for acceptance (recoveryctl lost, "
                    "recoveryctl accept)";
@@ -148,6 +148,13 @@ std::vector<std::string> Service::unheard() const {
     std::vector<std::string> names;
     for (const auto& [name, participant] : config_.participants)
         if (!heard_.contains(name)) names.push_back(name);
+    return names;
+}
+
+std::vector<std::string> Service::unfenced() const {
+    std::vector<std::string> names;
+    for (const auto& [name, participant] : config_.participants)
+        if (!fenced_.contains(name)) names.push_back(name);
     return names;
 }
 
@@ -178,6 +185,9 @@ Question Service::question_to(const std::string& participant) {
     Question question{.nonce = std::to_string(around_.random())};
     question.has_claim = may_be_listened_to();
     if (question.has_claim) question.claim = "&log=" + log_text_;
+    // Only once nobody was found to know more: an old copy takes nobody from the newest.
+    if (question.has_claim && is_fencing_ && !is_confirmed_)
+        question.claim += "&start=" + start_text_;
     if (const auto seen = seen_.find(participant); seen != seen_.end())
         question.remembered = seen->second;
     return question;
@@ -199,6 +209,10 @@ Reception Service::introduced(const std::string& participant,
     }
     if (!told.is_foreign) remember(participant, told.store.to_store());
     if (told.known && guard_->is_own(told.known->log)) note_known();
+    // Who can't ask for it listens to no log without being told which.
+    const bool listens_to_start = told.known && told.known->start == guard_->own().start;
+    if (told.is_foreign || listens_to_start || (!told.known && !told.is_configured))
+        fenced_.insert(participant);
     heard(participant);
     return standing_of(participant, question, told);
 }
@@ -356,10 +370,16 @@ void Service::heard(const std::string& participant) {
 }
 
 /// The file that this log was copied from may still be worked on. Nothing was sent that would fence
-/// that off: what it does meanwhile shows when all are heard once more, a while later.
+/// that off: what it does meanwhile shows when all are heard once more, a while later. Then every
+/// participant is to listen to this start, and so to no other: what one was asked before that, it
+/// lists in its answer.
 void Service::hear_again() {
     if (is_confirmed_ || awaits_acceptance_) return;
-    if (is_second_round_) return confirm();
+    if (is_second_round_) {
+        if (unfenced().empty()) return confirm();
+        if (!std::exchange(is_fencing_, true)) ask_soon();
+        return;
+    }
     if (std::exchange(is_second_round_due_, true)) return;
     second_round_alarm_->set(around_.now() + patience, [this] {
         is_second_round_ = true;
@@ -373,9 +393,7 @@ void Service::end_first_round() {
     if (is_stopped_ || is_ending_ || !closed_for_.empty()) return;
     if (!std::exchange(is_first_round_over_, true)) {
         lanes_.all_are_heard();
-        around_.post([this] {
-            if (!is_stopped_) lanes_.ask_again();
-        });
+        ask_soon();
     }
     if (!is_moved_) confirm();
 }
@@ -402,6 +420,11 @@ void Service::confirm() {
     for (const Gid& gid : waiting) perform(core_.resume(gid, around_.now(), undecided(gid)));
     arm_tick();
     for (const InDoubt& branch : std::exchange(strangers_, {})) found_in_doubt(branch);
+    ask_soon();
+}
+
+/// Those whose lanes are not open; once this turn is over.
+void Service::ask_soon() {
     around_.post([this] {
         if (!is_stopped_) lanes_.ask_again();
     });

@@ -35,6 +35,7 @@ Rendered Service::render(std::string_view participant, const BranchKey& key, Ver
                       .log = log_text_,
                       .start = start_text_,
                       .position = position(),
+                      .began_at = log_->store().began_at(),
                       .replaces = replaces_text_,
                       .low_water = to_text(low_water),
                       .origin = {}};

@@ -25,8 +25,8 @@ struct InDoubt {
 /// How a sweep asks, and what was known at that moment.
 struct Question {
     std::string nonce;
-    bool has_claim = false;      // it tells which log asks: the participant may take it for ours
-    std::string claim;           // "&log=...", or empty
+    bool has_claim = false;  // it tells which log asks: the participant may take it for ours
+    std::string claim;       // "&log=...", or empty
     std::optional<wal::SeenStore> remembered;
 };
 

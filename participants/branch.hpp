@@ -104,6 +104,11 @@ struct Coordinator {
 
 /// What is remembered of the log that a coordinator works on.
 LogClaim seen_of(const Coordinator& coordinator);
+/// A later start of the log that is listened to, of a copy that lacks what an earlier one had when
+/// it was heard: the position of its barrier tells.
+bool lacks_what_was_seen(const Coordinator& coordinator,
+                         std::uint64_t epoch,
+                         std::uint64_t began_at);
 /// Listens to this log from now on, and to no other of the same coordinator.
 void listen_to(Coordinator& coordinator, const LogClaim& claim);
 

@@ -187,12 +187,13 @@ std::optional<Answer> Branches::epoch_objection(const Turn& turn) const {
     const std::uint64_t seen = is_same_log ? turn.sender->epoch : 0;
     const bool is_other_start = is_same_log && message.epoch == seen &&
                                 !turn.sender->start.empty() && turn.sender->start != message.start;
-    if (message.epoch < seen || is_other_start) {
-        Answer stale = refuse(
-            409,
-            "stale_epoch",
-            is_other_start ? "another start of epoch " + std::to_string(seen) + " has been seen"
-                           : "epoch " + std::to_string(seen) + " has been seen");
+    const bool is_behind =
+        is_same_log && lacks_what_was_seen(*turn.sender, message.epoch, message.began_at);
+    if (message.epoch < seen || is_other_start || is_behind) {
+        std::string why = "epoch " + std::to_string(seen) + " has been seen";
+        if (is_other_start) why = "another start of " + why;
+        if (is_behind) why += ", and more of it than this copy of the log holds";
+        Answer stale = refuse(409, "stale_epoch", std::move(why));
         stale.seen = seen_of(*turn.sender);
         return stale;
     }

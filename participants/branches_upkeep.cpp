@@ -36,8 +36,12 @@ bool Branches::take_log(wal::Unit& unit,
                         const Moment& moment) const {
     Coordinator known =
         read<Coordinator>(unit, tables_.coordinators, coordinator).value_or(Coordinator{});
-    if (known.log == claim.log) return true;
-    if (!known.log.empty() && !claim.does_replace(known.log)) return false;
+    const bool is_same_log = known.log == claim.log;
+    if (is_same_log && known.start == claim.start) return true;
+    if (is_same_log &&
+        (claim.epoch <= known.epoch || lacks_what_was_seen(known, claim.epoch, claim.began_at)))
+        return false;
+    if (!is_same_log && !known.log.empty() && !claim.does_replace(known.log)) return false;
     const std::string before = known.log;
     listen_to(known, claim);
     write(unit, tables_.coordinators, coordinator, known);

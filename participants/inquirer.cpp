@@ -39,6 +39,7 @@ std::optional<Message> read_decision(const http::Response& response,
     message.log = std::move(claim.log);
     message.start = std::move(claim.start);
     message.position = claim.position;
+    message.began_at = claim.began_at;
     message.replaces = std::move(claim.replaces);
     const std::string decision = fields.text("decision", {.max_bytes = 16});
     const bool is_known = decision == "commit" || decision == "rollback";

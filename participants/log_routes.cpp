@@ -114,7 +114,11 @@ void confirm_first(const Branches& branches,
     const std::string log = query_text(request, "log");
     if (log.empty() || !branches.is_configured(coordinator)) return then();
     const auto known = branches.known_log(store.snapshot(), coordinator);
-    if (branches.is_pinned(coordinator) || (known && known->log == log)) return then();
+    const std::string start = query_text(request, "start");
+    const bool is_other_start =
+        known && known->log == log && !start.empty() && known->start != start;
+    if (!is_other_start && (branches.is_pinned(coordinator) || (known && known->log == log)))
+        return then();
     confirmer.confirm(coordinator, std::move(then));
 }
 

@@ -40,6 +40,7 @@ struct LogClaim {
     std::uint64_t epoch = 0;
     std::string start;                  // drawn by the start of that epoch; as `log`
     std::uint64_t position = 0;         // of its last durable batch
+    std::uint64_t began_at = 0;         // of that start's barrier; 0: not told
     std::vector<std::string> replaces;  // logs whose place it takes, the latest first
 
     bool does_replace(std::string_view other) const;
@@ -55,6 +56,7 @@ struct Message {
     std::string log;          // as in LogClaim, down to `replaces`
     std::string start;
     std::uint64_t position = 0;
+    std::uint64_t began_at = 0;
     std::vector<std::string> replaces;
     std::string low_water;  // empty: not told
     Origin origin;

@@ -70,6 +70,7 @@ void read_claim(Fields& fields, Message& message) {
     message.log = std::move(claim.log);
     message.start = std::move(claim.start);
     message.position = claim.position;
+    message.began_at = claim.began_at;
     message.replaces = std::move(claim.replaces);
 }
 
@@ -124,6 +125,9 @@ LogClaim read_log_claim(Fields& fields) {
     claim.start = fields.optional_text("start", token).value_or("");
     claim.position = static_cast<std::uint64_t>(
         fields.optional_integer("position", 0, std::numeric_limits<std::int64_t>::max())
+            .value_or(0));
+    claim.began_at = static_cast<std::uint64_t>(
+        fields.optional_integer("began_at", 0, std::numeric_limits<std::int64_t>::max())
             .value_or(0));
     const Value* replaced = fields.optional_array("replaces", 0, most_replaced);
     if (replaced == nullptr) return claim;

@@ -78,11 +78,13 @@ void CoordinatorNode::boot() {
 void CoordinatorNode::watch(const Event& event, const Protocol& core) {
     if (world.keeps_trace()) world.note(name + " " + describe(event));
     ledger_.count_pair(event, core);
-    // What another log decides counts for nobody but those who listen to it: they are looked at.
-    if (!has_true_log) return;
-    if (const auto* logged = std::get_if<Logged>(&event))
-        if (const auto* decided = std::get_if<Decided>(&logged->record))
-            ledger_.decided(*core.find(decided->gid), decided->decision);
+    const auto* logged = std::get_if<Logged>(&event);
+    const auto* decided = logged == nullptr ? nullptr : std::get_if<Decided>(&logged->record);
+    if (decided == nullptr) return;
+    if (has_true_log)
+        ledger_.decided(*core.find(decided->gid), decided->decision);
+    else
+        ledger_.decided_aside(decided->gid, decided->decision);
 }
 
 void CoordinatorNode::answer(http::Request request, http::Respond respond) {

@@ -75,6 +75,7 @@ void Ledger::told(const Gid& gid, Decision decision, const std::string& whom, bo
     if (found->second.decision != decision)
         world_.fail(whom + " is told " + text_of(decision) + " of " + to_text(gid) +
                     ", which was " + text_of(found->second.decision) + " before");
+    if (!is_client && !decided_.contains(gid)) count_aside(gid, decision);
     // I4: it is told only once it is durable, but for a rollback that is presumed.
     const auto known = decided_.find(gid);
     const auto exchange = exchanges_.find(gid);
@@ -86,6 +87,17 @@ void Ledger::told(const Gid& gid, Decision decision, const std::string& whom, bo
                     " before that is durable");
     if (known != decided_.end() && known->second != decision)
         world_.fail(whom + " is told another decision of " + to_text(gid) + " than the log's");
+}
+
+void Ledger::count_aside(const Gid& gid, Decision decision) {
+    const auto aside = aside_.find(gid);
+    if (aside == aside_.end() || aside->second != decision) return;
+    decided_.emplace(gid, decision);
+    ++(decision == Decision::commit ? commits_ : rollbacks_);
+    const BusinessKey& key = exchanges_.at(gid).key;
+    if (decision == Decision::commit &&
+        !committed_keys_.emplace(std::pair(key.code, key.id), gid).second)
+        world_.fail("business key " + key.id + " is committed twice, by two logs");
 }
 
 void Ledger::decided(const Transaction& transaction, Decision decision) {

@@ -57,6 +57,11 @@ public:
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
     /// A decision is durable: the log said so, or a start found it there behind its barrier.
     void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
+    /// As that, of a log that is not known to be the newest: it counts once a participant that
+    /// listens to that log is told.
+    void decided_aside(const coordinator::Gid& gid, coordinator::Decision decision) {
+        aside_.emplace(gid, decision);
+    }
     /// A participant was asked to undo a branch, or to execute one: what that tells it.
     void undone(const Branch& branch);
     void executed(const Branch& branch);
@@ -119,12 +124,14 @@ private:
         bool is_client_alone = true;
     };
     void told(const Gid& gid, Decision decision, const std::string& whom, bool is_client);
+    void count_aside(const Gid& gid, Decision decision);
     void forget_unknown_gids(const coordinator::Service& service);
     bool is_excused(const Gid& gid) const;
     std::unordered_map<Gid, Told, coordinator::GidHash> told_;
     std::vector<Gid> told_in_order_;
     std::vector<Gid> gids_told_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;
+    std::unordered_map<Gid, Decision, coordinator::GidHash> aside_;
     std::map<std::pair<std::string, std::string>, Gid> committed_keys_;
     std::set<Branch> promises_;
     std::set<Branch> rolled_back_;

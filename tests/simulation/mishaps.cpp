@@ -56,6 +56,8 @@ void Mishaps::again() {
 }
 
 void Mishaps::act() {
+    looked_at_ = 0;  // what is durable is folded a turn later
+    look_at_settled();
     if (incident_) {
         if (world_.now() >= incident_->repair_at) repair();
     } else {
@@ -70,13 +72,14 @@ void Mishaps::act() {
 
 /// Both participants listen to the log as it is, and nothing is left of what befell before.
 bool Mishaps::may_begin() {
-    if (!world_.is_faulty || !is_over() || !coordinator_.has_true_log) return false;
+    if (!is_over() || !coordinator_.has_true_log) return false;
     const Service* service = coordinator_.service();
     if (service != nullptr && service->log_state() == LogState::behind) {
         // Its twin was heard before it was ended, or a snapshot worked on for a while.
         begin(Fault::count, Stage::wrong);
         return false;
     }
+    if (!world_.is_faulty) return false;
     return (service == nullptr || service->log().lost({}, 1).empty()) && all_listen();
 }
 
