@@ -259,7 +259,7 @@ void Service::perform(const Tell& e) {
     // A held one's branches were listed as evidence.
     if (e.milestone == Milestone::resolved && lowest_lost_) {
         log_->forget_lost(e.gid);
-        look_at_lost();
+        log_->store().submit({.work = {}, .then = [this](wal::Written) { look_at_lost(); }});
     }
     const auto found = waiters_.find(e.gid);
     if (found == waiters_.end()) return;

@@ -69,7 +69,13 @@ void Service::open_identity() {
             .is_lost = [this](const wal::LostBranch& branch) { return is_of_a_lost_log(branch); },
             .keep =
                 [this](std::vector<wal::LostBranch> branches, std::function<void()> kept) {
-                    log_->note_lost(std::move(branches), [this, kept](wal::Written) {
+                    const std::vector<wal::LostBranch> noted = branches;
+                    log_->note_lost(std::move(branches), [this, noted, kept](wal::Written) {
+                        // One may have been settled while this was on its way to the disk.
+                        for (const wal::LostBranch& branch : noted)
+                            if (!is_of_a_lost_log(branch)) log_->forget_lost(branch.gid);
+                        log_->store().submit(
+                            {.work = {}, .then = [this](wal::Written) { look_at_lost(); }});
                         look_at_lost();
                         kept();
                     });
@@ -696,6 +702,10 @@ void Service::settle_next(const std::shared_ptr<Settling>& settling) {
         }
         settling->after = each.gid;
         if (!each.proven || settling_.contains(each.gid)) continue;
+        if (core_.find(each.gid) == nullptr && log_->read(each.gid)) {
+            log_->forget_lost(each.gid);  // settled already
+            continue;
+        }
         if (const Transaction* held = core_.find(each.gid)) {
             const ResolveAsked asked{each.gid,
                                      std::nullopt,

@@ -57,7 +57,7 @@ void Mishaps::again() {
 
 void Mishaps::act() {
     looked_at_ = 0;  // what is durable is folded a turn later
-    look_at_settled();
+    look_at_settled(true);
     if (incident_) {
         if (world_.now() >= incident_->repair_at) repair();
     } else {
@@ -222,7 +222,7 @@ bool Mishaps::knows_more(const ParticipantNode& participant, const CoordinatorNo
 }
 
 void Mishaps::look() {
-    if (!unsettled_.empty()) look_at_settled();
+    if (!unsettled_.empty()) look_at_settled(false);
     if (!is_copy_watched_) return;
     for (CoordinatorNode* node : {&coordinator_, &twin_})
         if (!node->has_true_log && node->service() != nullptr &&
@@ -379,6 +379,13 @@ void Mishaps::end_doubled() {
 
 // --- lost transactions ---
 
+/// What a person said is written down once it is durable, before anybody hears of it.
+std::function<void(wal::Written)> Mishaps::told(const Gid& gid) {
+    return [this, gid, decision = ledger_.truth(gid)](wal::Written written) {
+        if (written == wal::Written::durable) ledger_.settled(gid, decision);
+    };
+}
+
 /// Proven ones in bulk, the others one by one.
 void Mishaps::settle() {
     Service* service = coordinator_.service();
@@ -431,14 +438,14 @@ void Mishaps::settle_strangers() {
             unsettled_.insert(gid);
             coordinator_.run([&] {
                 service->settle_lost(
-                    gid, ledger_.truth(gid), "operator", "as it was", [](wal::Written) {});
+                    gid, ledger_.truth(gid), "operator", "as it was", told(gid));
             });
             if (coordinator_.service() == nullptr) return;
         }
     }
 }
 
-void Mishaps::look_at_settled() {
+void Mishaps::look_at_settled(bool is_asked_again) {
     const Service* service = coordinator_.service();
     if (service == nullptr) return;
     const std::uint64_t position = service->position();
@@ -449,7 +456,10 @@ void Mishaps::look_at_settled() {
                               : found.folded        ? found.folded->decision
                                                     : std::nullopt;
         if (decision) ledger_.settled(gid, *decision);
-        return decision.has_value();
+        // It may have ended otherwise: a stranger's branch by what is presumed by now.
+        const bool is_gone = found.live == nullptr && !found.folded && is_asked_again &&
+                             service->log().lost(gid).empty();
+        return decision.has_value() || is_gone;
     });
 }
 
@@ -500,7 +510,7 @@ std::string Mishaps::unrest() const {
                                                              : fault_name(incident_->fault)) +
                 " in stage " + std::to_string(static_cast<int>(incident_->stage));
     if (store_incident_) text += "; a store is not put back";
-    if (!unsettled_.empty()) text += "; " + std::to_string(unsettled_.size()) + " unsettled";
+    for (const Gid& gid : unsettled_) text += "; " + to_text(gid) + " is not settled";
     if (coordinator_.is_up())
         if (const Service* service = coordinator_.service()) text += "; " + service->log_detail();
     return text;

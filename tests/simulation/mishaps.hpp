@@ -82,7 +82,8 @@ private:
     void later(Microseconds least, Microseconds most);
     void settle();
     void settle_strangers();
-    void look_at_settled();
+    void look_at_settled(bool is_asked_again);
+    std::function<void(wal::Written)> told(const coordinator::Gid& gid);
     void adopt(CoordinatorNode& node);
     bool knows_more(const ParticipantNode& participant, const CoordinatorNode& node) const;
     void draw_store();
