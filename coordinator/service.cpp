@@ -202,6 +202,8 @@ void Service::append(std::vector<Append> appends) {
     const std::int64_t at = around_.wall_microseconds();
     for (Append& each : appends) {
         entries.push_back(to_entry(each, at));
+        // A held one's rows go with its decision: a crash must not leave them to nobody.
+        entries.back().settles = lowest_lost_ && std::holds_alternative<Decided>(each.record);
         is_forced = is_forced || each.is_forced;
         records.push_back(std::move(each.record));
     }

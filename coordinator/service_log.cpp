@@ -701,11 +701,12 @@ void Service::settle_next(const std::shared_ptr<Settling>& settling) {
             break;
         }
         settling->after = each.gid;
-        if (!each.proven || settling_.contains(each.gid)) continue;
+        if (settling_.contains(each.gid)) continue;
         if (core_.find(each.gid) == nullptr && log_->read(each.gid)) {
             log_->forget_lost(each.gid);  // settled already
             continue;
         }
+        if (!each.proven) continue;
         if (const Transaction* held = core_.find(each.gid)) {
             const ResolveAsked asked{each.gid,
                                      std::nullopt,

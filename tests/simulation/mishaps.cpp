@@ -337,13 +337,15 @@ void Mishaps::accept() {
     if (service->log_state() == LogState::unaccepted) {
         if (!service->unlisted().empty()) return;
         // Looked at before or after it is accepted.
-        if (world_.chance.once_in(2)) settle();
+        if (world_.chance.once_in(2)) return settle();
         if (world_.chance.once_in(2))
             coordinator_.run(
                 [&] { service->accept({}, "operator", "all was heard", [](wal::Written) {}); });
         return;
     }
     settle();
+    service = coordinator_.service();  // it may have died over it
+    if (service == nullptr) return;
     if (service->log_state() != LogState::open || !service->log().lost({}, 1).empty() ||
         !unsettled_.empty())
         return;
@@ -512,7 +514,18 @@ std::string Mishaps::unrest() const {
     if (store_incident_) text += "; a store is not put back";
     for (const Gid& gid : unsettled_) text += "; " + to_text(gid) + " is not settled";
     if (coordinator_.is_up())
-        if (const Service* service = coordinator_.service()) text += "; " + service->log_detail();
+        if (const Service* service = coordinator_.service()) {
+            text += "; " + service->log_detail();
+            for (const LaneStatus& lane : service->lanes())
+                text += "; " + lane.participant + (lane.is_heard ? " heard " : " not heard ") +
+                        lane.held_for;
+            text += "; log " + to_text(service->guard().own().log);
+            for (const ParticipantNode* each : participants_)
+                if (const auto known = folders::known_log(each->directory, "main"))
+                    text += ", " + each->name + " knows " + known->log + " epoch " +
+                            std::to_string(known->epoch);
+            text += ", lost " + std::to_string(service->log().lost({}, 1000).size());
+        }
     return text;
 }
 
