@@ -5,6 +5,8 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 namespace twophase::coordinator {
@@ -17,10 +19,17 @@ using http::Response;
 
 constexpr std::size_t most_listed = 500;
 
+/// Participants read no more, and take no log whose identity they can't read.
+constexpr std::size_t most_replaced_told = 64;
+
+std::span<const wal::Token> latest_replaced(const LogGuard::Own& own) {
+    return std::span(own.replaces).first(std::min(own.replaces.size(), most_replaced_told));
+}
+
 Json identity_json(const Service& service) {
     const LogGuard::Own& own = service.guard().own();
     Json replaces = Json::array();
-    for (const wal::Token& each : own.replaces) replaces.push_back(to_text(each));
+    for (const wal::Token& each : latest_replaced(own)) replaces.push_back(to_text(each));
     return {{"coordinator", own.id},
             {"node", service.config().node},
             {"log", to_text(own.log)},
@@ -123,7 +132,7 @@ Response tell_decision(const Service& service, const http::Request& request) {
                 {"began_at", own.began_at},
                 {"decision", text}};
     if (!own.replaces.empty())
-        for (const wal::Token& each : own.replaces) answer["replaces"].push_back(to_text(each));
+        for (const wal::Token& each : latest_replaced(own)) answer["replaces"].push_back(to_text(each));
     return http::json_response(answer);
 }
 
