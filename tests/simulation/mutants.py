@@ -103,6 +103,9 @@ MUTANTS = {
                                "    Accounts::release(*account, hold_of(request));\n    account->balance -= request.amount;\n    return post("),
     "a coupon taken is not counted": ("participants/coupon/stock.cpp",
                                       "++(is_issued ? a_template.issued : a_template.reserved);", ""),
+}
+# Of the log's identity: for `--mishaps`, with which the code as it is does not pass all seeds yet.
+MISHAPS = {
     "a log takes every id for one that it minted": ("coordinator/log_guard.cpp", "if (found == by_tag_.end()) return false;",
                                                     "if (found == by_tag_.end()) return gid < next_at_least;"),
     "positions are ignored": ("coordinator/log_guard.cpp", "if (!lacks_start && holds(known.epoch, known.position, position)) return {};",
@@ -139,6 +142,9 @@ ALSO = {
 }
 
 
+MORE = []  # what else the simulation is told
+
+
 def sh(*command, **more):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
 
@@ -165,7 +171,7 @@ def build(name):
 
 
 def run(seeds, minutes):
-    command = [str(COPY / "build/proof/bin/simulation"), "--seeds", str(seeds), "--minutes", str(minutes)]
+    command = [str(COPY / "build/proof/bin/simulation"), "--seeds", str(seeds), "--minutes", str(minutes)] + MORE
     try:
         done = sh(*command, timeout=minutes * 60 + 120)
     except subprocess.TimeoutExpired:
@@ -199,9 +205,9 @@ def try_out(name, seeds, minutes):
 
 def check():
     """Every mutant's change is to be found once: the code moves on, and this list must follow."""
-    stale = [f"{name}: {file}" for name, change in MUTANTS.items() for file, old, _ in [change, *ALSO.get(name, [])]
+    stale = [f"{name}: {file}" for name, change in (MUTANTS | MISHAPS).items() for file, old, _ in [change, *ALSO.get(name, [])]
              if (ROOT / file).read_text().count(old) != 1]
-    print("\n".join(stale) or f"{len(MUTANTS)} mutants, each to be found once")
+    print("\n".join(stale) or f"{len(MUTANTS | MISHAPS)} mutants, each to be found once")
     sys.exit(1 if stale else 0)
 
 
@@ -212,7 +218,12 @@ def main():
     options.add_argument("--only", help="mutants whose name holds this")
     options.add_argument("--json", action="store_true", help="one object on the last line")
     options.add_argument("--check", action="store_true", help="only see that each mutant's change is to be found once")
+    options.add_argument("--mishaps", action="store_true", help="the mutants of the log's identity")
     chosen = options.parse_args()
+    if chosen.mishaps:
+        MORE.append("--mishaps")
+        MUTANTS.clear()
+        MUTANTS.update(MISHAPS)
     if chosen.check:
         check()
     set_up()
