@@ -133,19 +133,22 @@ std::optional<Ending> Program::reap(bool wait) {
     return Ending{.exit_code = WEXITSTATUS(status)};
 }
 
-void Program::signal(int number) const { ::kill(pid_, number); }
+// To -1 it would go to every process there is.
+void Program::signal(int number) const {
+    if (is_running()) ::kill(pid_, number);
+}
 
 void Program::set_environment(const std::string& name, const std::string& value) {
     environment_[name] = value;
 }
 
 void Program::kill() {
-    ::kill(pid_, SIGKILL);
+    signal(SIGKILL);
     reap(true);
 }
 
 Ending Program::terminate() {
-    ::kill(pid_, SIGTERM);
+    signal(SIGTERM);
     const auto ending = wait_end(end_limit);
     if (ending) return *ending;
     ADD_FAILURE() << name_ << " does not end after SIGTERM\n" << log_tail();
