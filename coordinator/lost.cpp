@@ -44,9 +44,8 @@ std::optional<Decision> proven_by(const std::vector<wal::LostBranch>& branches) 
             std::ranges::count(branches, state, &wal::LostBranch::state));
     };
     const bool is_committed = count("committed") > 0;
-    const bool is_undone =
-        count("rolled_back") > 0 || (!branches.empty() && count("compensated") == branches.size());
-    if (is_committed == is_undone) return std::nullopt;
+    const bool is_rolled_back = count("rolled_back") > 0;
+    if (is_committed == is_rolled_back) return std::nullopt;
     return is_committed ? Decision::commit : Decision::rollback;
 }
 

@@ -16,9 +16,9 @@
 namespace twophase::coordinator {
 
 /// What the branches of one lost transaction prove. A branch that is committed proves the commit,
-/// one that was rolled back the rollback: the lost log had told it so. Prepared ones prove nothing,
-/// nor do executed and compensated ones, unless all that are known are compensated. Nothing also
-/// where the branches contradict each other.
+/// one that was rolled back the rollback: the lost log had told it so. Prepared and executed ones
+/// prove nothing, nor do compensated ones: a discarded delivery is compensated although its
+/// transaction commits. Nothing also where the branches contradict each other.
 std::optional<Decision> proven_by(const std::vector<wal::LostBranch>& branches);
 
 /// Pages through the branches of participants, and keeps those of lost transactions. The loop's

@@ -307,6 +307,8 @@ void Ledger::adopted(const Service& service, bool is_excused) {
     }
     for (const auto& [gid, decision] : lost) {
         Exchange& exchange = exchanges_.at(gid);
+        // A log that was lost before had decided it, and no participant holds a branch to settle.
+        if (exchange.is_lost && decision == Decision::rollback) continue;
         exchange.is_lost = true;
         const auto told = told_.find(gid);
         const bool is_told = told != told_.end() && !told->second.is_client_alone;

@@ -247,6 +247,10 @@ void Mishaps::adopt(CoordinatorNode& node) {
     world_.note(node.name + ": an old copy of the log works on");
     is_copy_watched_ = false;
     ledger_.adopted(service, is_excused);
+    // Those that it found in its log: a crash may have come before the ledger heard of them.
+    for (const auto& [gid, transaction] : service.core().transactions())
+        if (transaction.folded.decision)
+            ledger_.decided(transaction, *transaction.folded.decision);
     for (CoordinatorNode* each : {&coordinator_, &twin_}) each->has_true_log = each == &node;
     if (&node == &coordinator_) incident_.reset();
     copies_.clear();
