@@ -66,6 +66,18 @@ Place find_place(const std::filesystem::path& directory) {
             .note = {}};
 }
 
+/// What can't be read is refused by the name of its directory.
+std::optional<StoreIdentity> identity_in(const Reader& reader,
+                                         Table table,
+                                         const std::filesystem::path& directory) {
+    try {
+        return read_identity(reader, table);
+    } catch (const StoreError& error) {
+        if (error.code() != EINVAL) throw;
+        throw StoreError::refused(directory.string() + ": " + error.what());
+    }
+}
+
 std::string text(const StoreIdentity& identity) {
     return identity.kind + " \"" + identity.id + "\" node " + std::to_string(identity.node);
 }
@@ -128,7 +140,7 @@ void Store::State::open() {
     is_new = environment.is_empty();
     Batch batch = environment.batch();
     store_table = environment.open_table(batch, store_table_name);
-    const auto stored = read_identity(batch, store_table);
+    const auto stored = identity_in(batch, store_table, options.directory);
     if (!stored && !is_new)
         throw StoreError::refused(options.directory.string() +
                                   " holds an LMDB file of another "

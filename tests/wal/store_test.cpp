@@ -149,8 +149,9 @@ TEST_F(StoreTest, AnotherFormatVersionIsRefused) {
         row[3] = 1;
         batch.put(table, "identity", row);
     });
-    expect_refusal(
-        "has format version 1, this program reads and writes version 2 only: start it with");
+    expect_refusal(options.directory.string() +
+                   ": the store has format version 1, this program reads and writes version 2 "
+                   "only: start it with");
 }
 
 TEST_F(StoreTest, DamageToItsOwnRowsIsRefused) {
