@@ -102,8 +102,8 @@ Plan Plan::scripted() {
     plan.batch = 8;
     plan.users = 1;
     plan.clients = 2;
-    plan.transactions = 2;
-    plan.first_balance = 150;
+    plan.transactions = 4;
+    plan.first_balance = 250;
     plan.stock = 10;
     plan.takes_arrays = false;
     plan.vote_timeout = recovery::Time(300);
