@@ -114,6 +114,7 @@ public:
     }
 
     recovery::Peer& peer() { return *peer_; }
+    bool will_open() const { return will_open_ && shared_->closed_for.empty(); }
     const std::string& held_for() const {
         return shared_->closed_for.empty() ? held_for_ : shared_->closed_for;
     }
@@ -160,6 +161,7 @@ private:
         if (reception.is_open && !held_for_.empty()) spdlog::info("{} is talked to again", name_);
         is_open_ = reception.is_open;
         held_for_ = reception.why;
+        will_open_ = reception.will_open;
         if (is_open_)
             for (const auto& key : std::exchange(disbelieved_, {})) schedule_.hurry(key);
         set_holds();
@@ -328,6 +330,7 @@ private:
     bool is_open_ = false;    // it was heard, and says nothing against our log
     bool was_swept_ = false;  // its first sweep has ended
     std::string held_for_;
+    bool will_open_ = false;
     std::vector<BranchKey> disbelieved_;  // asked again at once when it opens
 };
 
@@ -369,7 +372,8 @@ void Lanes::close(const std::string& why) {
 
 std::string Lanes::held_for(std::string_view participant) const {
     const auto found = lanes_.find(participant);
-    return found == lanes_.end() ? "" : found->second->held_for();
+    if (found == lanes_.end() || found->second->will_open()) return "";
+    return found->second->held_for();
 }
 
 recovery::Peer* Lanes::peer(std::string_view participant) const {

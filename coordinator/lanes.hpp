@@ -45,6 +45,7 @@ struct Rendered {
 struct Reception {
     bool is_open = false;
     std::string why;  // it is not open, for people; empty: it only has to be asked again
+    bool will_open = false;  // by itself, soon: work for it may wait
 };
 
 /// What the lanes need of their owner; all called on the loop.
@@ -104,7 +105,7 @@ public:
     void ask_again();
     /// Sends nothing more but questions, whatever these bring.
     void close(const std::string& why);
-    /// Why nothing is sent to this participant, though it was heard; empty: it is.
+    /// Why nothing is sent to this participant, though it was heard; empty: it is, or will be soon.
     std::string held_for(std::string_view participant) const;
     /// For questions beside the lanes' own; nullptr when no such participant is configured.
     recovery::Peer* peer(std::string_view participant) const;

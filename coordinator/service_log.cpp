@@ -133,7 +133,8 @@ std::string Service::log_detail() const {
         case LogState::unheard: return "participants are asked what they know of this log";
         case LogState::moved:
             return "its file is not where the last start left it; nothing is presumed before these "
-                   "were heard, and listen to this start of it: " +
+                   "were heard twice, and listen to this start of it (they ask the URL in their "
+                   "setting `coordinators`): " +
                    join(unheard().empty() ? unfenced() : unheard());
         case LogState::unaccepted:
             return "it takes the place of another log and waits for acceptance (recoveryctl lost, "
@@ -254,7 +255,8 @@ Reception Service::standing_of(const std::string& participant,
                     participant +
                         " could not confirm this log: it asks the URL that its setting "
                         "`coordinators` has for " +
-                        config_.id};
+                        config_.id,
+                    true};
     }
     if (told.is_foreign && !is_first_round_over_ && !is_known_) return {};
     if (told.is_foreign && is_refused_by(participant))

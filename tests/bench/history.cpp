@@ -125,6 +125,8 @@ void add_finished(std::vector<wal::Entry>& entries, const Gid& gid, std::size_t 
     add(entries, Finished{.gid = gid}, 4, at);
 }
 
+constexpr std::uint32_t start_tag = 1;  // in the ids of what is planted
+
 std::function<std::uint64_t()> random_bits() {
     return [engine = std::mt19937_64(std::random_device{}())]() mutable { return engine(); };
 }
@@ -144,7 +146,7 @@ std::size_t fill(const fs::path& data, std::size_t count, const Progress& progre
     const std::uint64_t first =
         std::max(filler.log().gid_ceiling(),
                  milliseconds_now() - (count - before) / minted_in_millisecond - 1'000);
-    GidMint mint(1, first, random_bits());
+    GidMint mint(1, first, random_bits(), start_tag);
     for (std::size_t done = before; done < count;) {
         std::vector<wal::Entry> entries;
         const std::size_t end = std::min(count, done + transactions_in_append);
@@ -166,7 +168,7 @@ std::size_t plant_backlog(Servers& servers,
     Filler filler(servers.by_name("coordinator").data());
     const std::uint64_t epoch = filler.log().store().epoch();
     const std::uint64_t first = std::max(filler.log().gid_ceiling(), milliseconds_now());
-    GidMint mint(1, first, random_bits());
+    GidMint mint(1, first, random_bits(), start_tag);
     std::size_t decided = 0;
     for (std::size_t done = 0; done < count;) {
         std::vector<wal::Entry> entries;

@@ -108,11 +108,11 @@ MUTANTS = {
 MISHAPS = {
     "a log takes every id for one that it minted": ("coordinator/log_guard.cpp", "if (found == by_tag_.end()) return false;",
                                                     "if (found == by_tag_.end()) return gid < next_at_least;"),
-    "positions are ignored": ("coordinator/log_guard.cpp", "if (!lacks_start && holds(known.epoch, known.position, position)) return {};",
+    "positions are ignored": ("coordinator/log_guard.cpp", "if (!lacks_start && known.position <= end) return {};",
                               "if (!lacks_start) return {};"),
     "a copy's positions count from its end": ("coordinator/log_guard.cpp",
-                                              "return next == starts_.end() ? seen <= position : seen < next->position;",
-                                              "return seen <= position || next == starts_.end();"),
+                                              "if (next == starts_.end() || next->began_at == 0) return position;",
+                                              "if (next == starts_.end() || next->began_at > 0) return position;"),
     "a copy is confirmed before all listen to its start": ("coordinator/service_log.cpp", "if (unfenced().empty()) return confirm();",
                                                            "if (unfenced().size() < 1'000) return confirm();"),
     "the low-water mark passes what was lost": ("coordinator/service_participants.cpp", "if (lowest_lost_) low_water =",
@@ -123,7 +123,7 @@ MISHAPS = {
                                    "if (named == branches.end() || true) return {.code = unknown_code"),
     "a closed log presumes": ("coordinator/service_clients.cpp", "if (!is_confirmed_ || !closed_for_.empty()) return false;", ""),
     "a lost key is free": ("coordinator/service_clients.cpp", "if (const auto lost = lost_under(submission.key)) return", "if (const auto lost = lost_under(submission.key); lost && false) return"),
-    "any log is listened to": ("participants/branches.cpp", "if (message.log == seen.log) return std::nullopt;",
+    "any log is listened to": ("participants/branches.cpp", "if (message.log == (is_pinned ? pinned->second : seen.log)) return std::nullopt;",
                                "if (message.log == seen.log || !message.log.empty()) return std::nullopt;"),
     "another store is not noticed": ("coordinator/log_guard.cpp", "if (told.is_foreign || !remembered) return {};", "if (told.is_foreign || remembered || !remembered) return {};"),
 }
@@ -138,7 +138,7 @@ ALSO = {
     "no inquiry and no sweep": [("coordinator/sweep.cpp",
                                  "        hooks_.found({participant_, std::string(gid->text()), std::string(branch_id->text())});\n", "")],
     # Lanes drop what is no longer wanted; without both, a vote after the deadline counts.
-    "a late vote counts": [("coordinator/lanes.cpp", "            if (was_wanted[i])\n", "            if (was_wanted[i] || true)\n")],
+    "a late vote counts": [("coordinator/lanes.cpp", "            if (was_wanted[i] && !is_of_another)\n", "            if (!is_of_another)\n")],
 }
 
 
