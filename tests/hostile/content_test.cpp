@@ -34,11 +34,13 @@ std::string submission_with(const std::string& field, const std::string& more = 
            more + "}}]}";
 }
 
-/// A prepare of a deduction, `gid` and `amount` written as they are.
-std::string prepare_with(const std::string& gid, const std::string& amount) {
+/// A prepare of a deduction of the coordinator that says `identity`, `gid` and `amount` written as
+/// they are.
+std::string prepare_with(const Json& identity, const std::string& gid, const std::string& amount) {
     return R"({"gid":)" + gid +
-           R"(,"branch_id":"1","participant":"credit","coordinator":"main","epoch":1,)"
-           R"("operation":"deduct_credits",)"
+           R"(,"branch_id":"1","participant":"credit","coordinator":"main","epoch":1,"log":)" +
+           identity.at("log").dump() + R"(,"start":)" + identity.at("start").dump() +
+           R"(,"operation":"deduct_credits",)"
            R"("payload":{"user_id":"u1","credit_type":"points","amount":)" +
            amount + "}}";
 }
@@ -60,6 +62,8 @@ protected:
         }
     }
 
+    /// As messages of the fleet's own coordinator carry it: another's are refused unread.
+    static Json identity() { return faults::ask_json(fleet().coordinator, "GET", "/v1/identity"); }
     Json account(const std::string& user) {
         return faults::ask_json(fleet().credit, "GET", "/v1/accounts/" + user + "/points");
     }
@@ -150,7 +154,9 @@ TEST_F(ContentTest, AmountsThatTwoReadersWouldReadDifferently) {
                                    "9223372036854775807",
                                    "9223372036854775808",
                                    "18446744073709551615"};
-    for (const char* amount : amounts) bodies.push_back(prepare_with(quoted(some_gid), amount));
+    const Json speaker = identity();
+    for (const char* amount : amounts)
+        bodies.push_back(prepare_with(speaker, quoted(some_gid), amount));
     expect_status(422, fleet().credit, "/v1/branches/prepare", bodies);
     // The coordinator passes payloads on as they are; the participant's refusal decides.
     std::vector<std::string> submissions;
@@ -167,6 +173,7 @@ TEST_F(ContentTest, AmountsThatTwoReadersWouldReadDifferently) {
 }
 
 TEST_F(ContentTest, NamesThatArePathsOrFormatsOrTooLong) {
+    const Json speaker = identity();
     std::vector<std::string> bodies;
     for (const std::string& gid : std::vector<std::string>{"",
                                                            "../../../../etc/passwd",
@@ -179,8 +186,8 @@ TEST_F(ContentTest, NamesThatArePathsOrFormatsOrTooLong) {
                                                            "short",
                                                            repeated(65, "a"),
                                                            repeated(300, "a")})
-        bodies.push_back(prepare_with(quoted(gid), "1"));
-    bodies.push_back(prepare_with("5", "1"));
+        bodies.push_back(prepare_with(speaker, quoted(gid), "1"));
+    bodies.push_back(prepare_with(speaker, "5", "1"));
     for (const char* verb : {"prepare", "execute", "commit", "rollback", "compensate"})
         expect_status(400, fleet().credit, "/v1/branches/" + std::string(verb), bodies);
     expect_service();
@@ -227,6 +234,8 @@ TEST_F(ContentTest, MessagesAboutBranchesThatNobodyPrepared) {
                        {"branch_id", "1"},
                        {"participant", "credit"},
                        {"coordinator", "main"},
+                       {"log", identity().at("log")},
+                       {"start", identity().at("start")},
                        {"epoch", 1}};
     const auto send = [&](const char* verb, Json changes) {
         Json changed = message;
