@@ -166,7 +166,11 @@ std::size_t plant_backlog(Servers& servers,
                           std::size_t count,
                           const Progress& progress) {
     Filler filler(servers.by_name("coordinator").data());
-    const std::uint64_t epoch = filler.log().store().epoch();
+    // In the name of the last start that its participants have heard from.
+    const wal::StoreIdentity& identity = filler.log().store().identity();
+    const std::string speaker = std::to_string(identity.epoch) + R"(,"log":")" +
+                                to_text(identity.log) + R"(","start":")" + to_text(identity.start) +
+                                "\"";
     const std::uint64_t first = std::max(filler.log().gid_ceiling(), milliseconds_now());
     GidMint mint(1, first, random_bits(), start_tag);
     std::size_t decided = 0;
@@ -179,7 +183,7 @@ std::size_t plant_backlog(Servers& servers,
         for (; done < end; ++done) {
             const Gid gid = next(mint, now);
             const Started started = started_of(gid, done);
-            const std::string rest = R"(","coordinator":"main","epoch":)" + std::to_string(epoch) +
+            const std::string rest = R"(","coordinator":"main","epoch":)" + speaker +
                                      R"(,"business_code":"history","business_id":")" +
                                      to_text(gid) + R"(","gid":")" + to_text(gid) +
                                      R"(","operation":")";
