@@ -1,5 +1,6 @@
 // A log that was lost, copied, doubled or restored never undoes what was committed: the service,
 // with participants that say which log of it they know.
+#include "coordinator/comparison_api.hpp"
 #include "coordinator/log_api.hpp"
 #include "tests/coordinator/turned_service.hpp"
 #include "wal/store.hpp"
@@ -617,6 +618,26 @@ TEST_F(SuccessionTest, ASuccessorOfALostLogTakesItsPlace) {
     EXPECT_EQ(service_->lost({}, 10).size(), 1U);
     EXPECT_EQ(submit("lost").kind, Admitted::Kind::lost_key);
     EXPECT_EQ(service_->inquire(lost), Verdict::pending) << "nothing of the lost log is presumed";
+}
+
+TEST_F(SuccessionTest, ReconciliationCountsWhatAReplacedLogEndedAndReportsTheRest) {
+    restore();
+    ASSERT_TRUE(accept());
+    const Gid known = commit("2");
+    const auto compare = [&](const Gid& gid, const char* state) {
+        http::Request request{.method = "POST"};
+        request.body =
+            Json{{"participant", "credit"},
+                 {"items", {{{"gid", to_text(gid)}, {"branch_id", "credit"}, {"state", state}}}}}
+                .dump();
+        return Json::parse(compare_branches(*service_, request).body);
+    };
+    const Json of_lost = compare(lost_, "committed");
+    EXPECT_EQ(of_lost["of_replaced_logs"], 1) << of_lost;
+    for (const Json& finding : of_lost["findings"]) EXPECT_NE(finding["gid"], to_text(lost_));
+    const Json of_known = compare(known, "rolled_back");
+    EXPECT_EQ(of_known["of_replaced_logs"], 0);
+    EXPECT_NE(of_known.dump().find("different"), std::string::npos) << of_known;
 }
 
 // --- rule 14: the other side ---
