@@ -54,7 +54,7 @@ constexpr Range mishaps[] = {{Fault::log_lost, 10, 100},
                              {Fault::log_doubled, 10, 100},
                              {Fault::store_set_back, 10, 100},
                              {Fault::store_emptied, 10, 100},
-                             {Fault::operator_errs, 1, 4}};
+                             {Fault::operator_errs, 2, 5}};
 
 }  // namespace
 
