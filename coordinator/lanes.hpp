@@ -44,7 +44,7 @@ struct Rendered {
 /// sent to it; while another log or another store is seen there, neither.
 struct Reception {
     bool is_open = false;
-    std::string why;  // it is not open, for people; empty: it only has to be asked again
+    std::string why;         // it is not open, for people; empty: it only has to be asked again
     bool will_open = false;  // by itself, soon: work for it may wait
 };
 

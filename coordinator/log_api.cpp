@@ -132,7 +132,8 @@ Response tell_decision(const Service& service, const http::Request& request) {
                 {"began_at", own.began_at},
                 {"decision", text}};
     if (!own.replaces.empty())
-        for (const wal::Token& each : latest_replaced(own)) answer["replaces"].push_back(to_text(each));
+        for (const wal::Token& each : latest_replaced(own))
+            answer["replaces"].push_back(to_text(each));
     return http::json_response(answer);
 }
 

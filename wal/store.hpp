@@ -30,8 +30,8 @@ inline constexpr int store_failed_exit_code = 3;
 struct Place {
     std::uint64_t device = 0;
     std::uint64_t file = 0;  // its inode
-    /// When the inode was made, in nanoseconds since 1970: file systems give the number of a removed
-    /// file to the next one at once. 0 where they don't tell.
+    /// When the inode was made, in nanoseconds since 1970: file systems give the number of a
+    /// removed file to the next one at once. 0 where they don't tell.
     std::uint64_t born_at = 0;
     Token note;  // drawn by each start, kept beside the data file too
 
@@ -67,7 +67,8 @@ struct StoreOptions {
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
     /// 64 fresh random bits a call; a simulator hands in its own.
     std::function<std::uint64_t()> random = system_random;
-    /// Device, inode and its birth of the data file in this directory; a simulator's disk has no file.
+    /// Device, inode and its birth of the data file in this directory; a simulator's disk has no
+    /// file.
     std::function<Place(const std::filesystem::path& directory)> find_place;
     /// No writer's thread: step() writes, and what was never stepped is lost with the store, as in
     /// a crash. For simulators.

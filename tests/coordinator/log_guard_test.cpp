@@ -193,9 +193,9 @@ TEST(LogGuardTest, AParticipantsStoreThatLacksOneBatchIsTold) {
     told.store.start = token(5);
     told.store.epoch = 5;
     told.store.position = told.store.began_at = 100;  // it ended at 99
-    EXPECT_EQ(LogGuard::judge_store("credit", told, wal::SeenStore{token(1), 4, token(4), 100})
-                  .testimony,
-              Testimony::old_store);
+    EXPECT_EQ(
+        LogGuard::judge_store("credit", told, wal::SeenStore{token(1), 4, token(4), 100}).testimony,
+        Testimony::old_store);
     EXPECT_EQ(
         LogGuard::judge_store("credit", told, wal::SeenStore{token(1), 4, token(4), 99}).testimony,
         Testimony::fine);

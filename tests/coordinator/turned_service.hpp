@@ -78,8 +78,7 @@ inline Config two_participants() {
     config.map_bytes = std::size_t{1} << 26;
     for (const char* name : {"credit", "coupon"})
         config.participants[name] = {
-            .endpoint =
-                http::Endpoint::parse(std::string("http://127.0.0.1:1/") + name).value(),
+            .endpoint = http::Endpoint::parse(std::string("http://127.0.0.1:1/") + name).value(),
             .takes_arrays = true};
     return config;
 }

@@ -249,8 +249,7 @@ void Mishaps::adopt(CoordinatorNode& node) {
     ledger_.adopted(service, is_excused);
     // Those that it found in its log: a crash may have come before the ledger heard of them.
     for (const auto& [gid, transaction] : service.core().transactions())
-        if (transaction.folded.decision)
-            ledger_.decided(transaction, *transaction.folded.decision);
+        if (transaction.folded.decision) ledger_.decided(transaction, *transaction.folded.decision);
     for (CoordinatorNode* each : {&coordinator_, &twin_}) each->has_true_log = each == &node;
     if (&node == &coordinator_) incident_.reset();
     copies_.clear();
@@ -443,8 +442,7 @@ void Mishaps::settle_strangers() {
                 continue;
             unsettled_.insert(gid);
             coordinator_.run([&] {
-                service->settle_lost(
-                    gid, ledger_.truth(gid), "operator", "as it was", told(gid));
+                service->settle_lost(gid, ledger_.truth(gid), "operator", "as it was", told(gid));
             });
             if (coordinator_.service() == nullptr) return;
         }
