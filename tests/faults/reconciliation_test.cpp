@@ -278,11 +278,18 @@ TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStay
 }
 
 // Participants take no epoch that is much ahead of their clocks.
-TEST_F(RestoredTest, ACoordinatorRestoredAgainAndAgainIsListenedToAtOnce) {
+TEST_F(RestoredTest, ACoordinatorRestoredAgainAndAgainIsListenedToOnceItIsAccepted) {
     std::map<std::string, Exchange> all;
     for (const char* name : {"one", "two", "three"}) {
         restore(fleet_.coordinator, back_up(fleet_.coordinator, name));
         ASSERT_TRUE(fleet_.coordinator.wait_ready());
+        ASSERT_TRUE(eventually(30s, [&] {
+            return ask(fleet_.coordinator,
+                       "POST",
+                       "/v1/log/accept",
+                       {{"reason", "nothing ran after the copy"}})
+                       .status == 200U;
+        })) << fleet_.coordinator.log_tail();
         Load load(fleet_.coordinator, {.clients = 4, .most_exchanges = 20, .prefix = name});
         load.start();
         EXPECT_TRUE(eventually(30s, [&] { return load.answered() >= 20; }));
