@@ -27,4 +27,12 @@ Number read_number(std::string_view from) {
     return value;
 }
 
+/// That number, and `from` is what comes after it.
+template <std::unsigned_integral Number>
+Number take_number(std::string_view& from) {
+    const auto value = read_number<Number>(from);
+    from.remove_prefix(sizeof(Number));
+    return value;
+}
+
 }  // namespace twophase::wal

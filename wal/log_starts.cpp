@@ -4,31 +4,12 @@
 #include "wal/log_keys.hpp"
 #include "wal/sealed.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace twophase::wal {
 namespace {
 
 constexpr std::size_t starts_always_kept = 1'000;
-
-void append_token(std::string& to, const Token& token) {
-    to.append(reinterpret_cast<const char*>(token.bytes.data()), token.bytes.size());
-}
-
-Token take_token(std::string_view& from) {
-    Token token;
-    std::ranges::copy(from.substr(0, token.bytes.size()), token.bytes.begin());
-    from.remove_prefix(token.bytes.size());
-    return token;
-}
-
-template <std::unsigned_integral Number>
-Number take_number(std::string_view& from) {
-    const auto value = read_number<Number>(from);
-    from.remove_prefix(sizeof(Number));
-    return value;
-}
 
 std::string start_key(std::uint64_t epoch) {
     std::string key;

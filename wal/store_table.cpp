@@ -3,7 +3,6 @@
 #include "wal/bytes.hpp"
 #include "wal/sealed.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace twophase::wal {
@@ -16,14 +15,6 @@ std::string number_key(std::string_view name) { return "number/" + std::string(n
 void append_text(std::string& to, std::string_view text) {
     append_number(to, static_cast<std::uint32_t>(text.size()));
     to.append(text);
-}
-
-// Takes what was appended off the front; the checksum has vouched for the lengths.
-template <std::unsigned_integral Number>
-Number take_number(std::string_view& from) {
-    const auto value = read_number<Number>(from);
-    from.remove_prefix(sizeof(Number));
-    return value;
 }
 
 std::string take_text(std::string_view& from) {
@@ -41,17 +32,6 @@ void check_version(std::string_view stored) {
             "the store has format version " + std::to_string(version) +
             ", this program reads and writes version " + std::to_string(store_format_version) +
             " only: start it with the program that wrote it, or give this one an empty directory");
-}
-
-void append_token(std::string& to, const Token& token) {
-    to.append(reinterpret_cast<const char*>(token.bytes.data()), token.bytes.size());
-}
-
-Token take_token(std::string_view& from) {
-    Token token;
-    std::ranges::copy(from.substr(0, token.bytes.size()), token.bytes.begin());
-    from.remove_prefix(token.bytes.size());
-    return token;
 }
 
 void append_flag(std::string& to, bool flag) { append_number(to, static_cast<std::uint8_t>(flag)); }

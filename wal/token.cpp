@@ -1,5 +1,7 @@
 #include "wal/token.hpp"
 
+#include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <sys/random.h>
 #include <system_error>
@@ -32,6 +34,18 @@ std::optional<Token> parse_token(std::string_view text) {
         token.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
     }
     return token.is_none() ? std::nullopt : std::optional(token);
+}
+
+void append_token(std::string& to, const Token& token) {
+    to.append(reinterpret_cast<const char*>(token.bytes.data()), token.bytes.size());
+}
+
+Token take_token(std::string_view& from) {
+    Token token;
+    assert(from.size() >= token.bytes.size());
+    std::ranges::copy(from.substr(0, token.bytes.size()), token.bytes.begin());
+    from.remove_prefix(token.bytes.size());
+    return token;
 }
 
 Token draw_token(const std::function<std::uint64_t()>& random) {

@@ -24,6 +24,11 @@ std::string to_text(const Token& token);
 /// Exactly that text; nothing for any other, the empty one and 32 zeros included.
 std::optional<Token> parse_token(std::string_view text);
 
+/// Its 16 bytes at the end of `to`.
+void append_token(std::string& to, const Token& token);
+/// The token in the first 16 bytes of `from`, which must hold it; `from` is what comes after.
+Token take_token(std::string_view& from);
+
 /// Never none. `random` gives 64 fresh random bits a call.
 Token draw_token(const std::function<std::uint64_t()>& random);
 
