@@ -119,7 +119,7 @@ MISHAPS = {
                                                 "if (false) low_water ="),
     "the succession is not told": ("coordinator/log_api.cpp", "            {\"replaces\", std::move(replaces)},\n            {\"open\"",
                                    "            {\"replaces\", Json::array()},\n            {\"open\""),
-    "a settled key is not taken": ("coordinator/service_log.cpp", "if (named == branches.end()) return {.code = unknown_code",
+    "a settled key is not taken": ("coordinator/service_lost.cpp", "if (named == branches.end()) return {.code = unknown_code",
                                    "if (named == branches.end() || true) return {.code = unknown_code"),
     "a closed log presumes": ("coordinator/service_clients.cpp", "if (!is_confirmed_ || !closed_for_.empty()) return false;", ""),
     "a lost key is free": ("coordinator/service_clients.cpp", "if (const auto lost = lost_under(submission.key)) return", "if (const auto lost = lost_under(submission.key); lost && false) return"),
