@@ -115,10 +115,10 @@ Response tell_decision(const Service& service, const http::Request& request) {
     if (!gid) return bad_gid();
     Inquiry verdict = service.inquire(*gid);
     if (!verdict) return unknown_gid(*gid);
-    // Who has seen more of this log than it holds is told nothing that this one only presumes.
+    // Who has seen more of this log than it holds is told nothing: it would take the answer for the
+    // word of a later start, and what it has seen of the earlier one would be seen no more.
     const auto seen = witness(request);
-    const bool is_presumed = *verdict == Verdict::rollback && !service.log().read(*gid);
-    if (is_presumed && seen && service.knows_less_than(*seen)) verdict = Verdict::pending;
+    if (seen && service.knows_less_than(*seen)) verdict = Verdict::pending;
     const char* text = *verdict == Verdict::commit     ? "commit"
                        : *verdict == Verdict::rollback ? "rollback"
                                                        : "pending";

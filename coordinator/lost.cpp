@@ -67,10 +67,12 @@ void LostList::stop() {
 }
 
 void LostList::ask(const std::string& participant) {
-    const Reading& reading = reading_.at(participant);
-    http::Call call{.method = "GET",
-                    .target = "/list?limit=500&coordinator=" + config_.id + "&from=" +
-                              reading.from + "&after=" + http::percent_encode(reading.after)};
+    Reading& reading = reading_.at(participant);
+    reading.nonce = std::to_string(around_.random());
+    http::Call call{
+        .method = "GET",
+        .target = "/list?limit=500&coordinator=" + config_.id + "&from=" + reading.from +
+                  "&after=" + http::percent_encode(reading.after) + "&nonce=" + reading.nonce};
     reading.peer->send(
         std::move(call),
         config_.call_timeout,
@@ -89,7 +91,8 @@ void LostList::answered(const std::string& participant,
         response && response->status == 200 ? http::read_json(response->body) : http::read_json("");
     const http::Value* items = body ? body->root().find("items") : nullptr;
     const http::Value* next = body ? body->root().find("next") : nullptr;
-    const bool is_page = items != nullptr && items->is_array() && next != nullptr;
+    const bool is_page = items != nullptr && items->is_array() && next != nullptr &&
+                         text_in(body->root(), "nonce") == reading.nonce;
     // A cursor that stands still would never end.
     if (!is_page || (next->is_text() && next->text() <= reading.after)) {
         spdlog::warn("no list of branches from {}: asked again", participant);

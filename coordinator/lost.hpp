@@ -46,6 +46,7 @@ private:
         recovery::Peer* peer = nullptr;
         std::string from;
         std::string after;
+        std::string nonce;  // of the page that is asked for: an answer to somebody else is none
         std::unique_ptr<recovery::Alarm> again;
     };
     void ask(const std::string& participant);

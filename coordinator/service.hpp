@@ -237,6 +237,7 @@ private:
                          Verb verb,
                          const Answer& answer);
     void found_in_doubt(const InDoubt& branch);
+    std::optional<KnownAttempt> highest_attempt(const BusinessKey& key) const;
     std::optional<KnownAttempt> known(const wal::BusinessEntry& entry) const;
     std::optional<KnownAttempt> known(const BusinessKey& key, const Gid& gid) const;
     Admission admission_of(const Submission& submission, Gid& same) const;
@@ -278,7 +279,9 @@ private:
                                        const std::string& who,
                                        const std::string& reason,
                                        std::vector<Record>& records);
-    BusinessKey key_to_settle(const Gid& gid, const std::vector<wal::LostBranch>& branches) const;
+    BusinessKey key_to_settle(const Gid& gid,
+                              Decision decision,
+                              const std::vector<wal::LostBranch>& branches) const;
     struct Settling;
     void settle_next(const std::shared_ptr<Settling>& settling);
     void report_fold(const recovery::FoldReport& report) const;
@@ -350,6 +353,8 @@ private:
     std::unique_ptr<recovery::Alarm> seen_alarm_;
     std::unique_ptr<recovery::Alarm> end_alarm_;
     std::set<Gid> settling_;
+    /// The highest attempt under each key that a settlement on its way to the disk takes.
+    std::map<std::pair<SharedText, SharedText>, KnownAttempt> settling_keys_;
 
     struct Counted {
         Time at{};

@@ -73,12 +73,7 @@ Admitted Service::take(Submission submission) {
 Admission Service::admission_of(const Submission& submission, Gid& same) const {
     const BusinessKey& key = submission.key;
     std::optional<KnownAttempt> exact;
-    std::optional<KnownAttempt> highest;
-    if (const auto live = core_.last_attempt(key.code, key.id))
-        highest = known(live->first, live->second);
-    if (const auto stored = log_->find_last_attempt(key.code, key.id);
-        stored && (!highest || stored->key.attempt > highest->attempt))
-        highest = known(*stored);
+    const std::optional<KnownAttempt> highest = highest_attempt(key);
     if (highest && highest->attempt == key.attempt) {
         exact = highest;
     } else if (highest) {
@@ -90,6 +85,17 @@ Admission Service::admission_of(const Submission& submission, Gid& same) const {
     if (exact) same = exact->gid;
     if (!exact && highest) same = highest->gid;
     return admit(key.attempt, submission.fingerprint, exact, highest);
+}
+
+/// The highest attempt known under the key's code and id, live or in the log.
+std::optional<KnownAttempt> Service::highest_attempt(const BusinessKey& key) const {
+    std::optional<KnownAttempt> highest;
+    if (const auto live = core_.last_attempt(key.code, key.id))
+        highest = known(live->first, live->second);
+    if (const auto stored = log_->find_last_attempt(key.code, key.id);
+        stored && (!highest || stored->key.attempt > highest->attempt))
+        highest = known(*stored);
+    return highest;
 }
 
 std::optional<KnownAttempt> Service::known(const BusinessKey& key, const Gid& gid) const {

@@ -62,18 +62,23 @@ std::optional<Gid> Service::lost_under(const BusinessKey& key) const {
     return gids.empty() ? std::nullopt : std::optional(gids.back());
 }
 
-/// The attempt behind all that are known: which one it was, the lost log alone knew.
+/// The attempt behind all that are known: which one it was, the lost log alone knew. A rollback
+/// takes none where the attempt before is not rolled back: the next attempt would be admitted.
 BusinessKey Service::key_to_settle(const Gid& gid,
+                                   Decision decision,
                                    const std::vector<wal::LostBranch>& branches) const {
+    const BusinessKey unknown{.code = unknown_code, .id = to_text(gid)};
     const auto named = std::ranges::find_if(branches, [](const wal::LostBranch& branch) {
         return !branch.business_code.empty() && !branch.business_id.empty();
     });
-    if (named == branches.end()) return {.code = unknown_code, .id = to_text(gid)};
+    if (named == branches.end()) return unknown;
     BusinessKey key{.code = named->business_code, .id = named->business_id};
-    if (const auto live = core_.last_attempt(key.code, key.id))
-        key.attempt = live->first.attempt + 1;
-    if (const auto stored = log_->find_last_attempt(key.code, key.id))
-        key.attempt = std::max(key.attempt, stored->key.attempt + 1);
+    std::optional<KnownAttempt> highest = highest_attempt(key);
+    if (const auto found = settling_keys_.find({key.code, key.id}); found != settling_keys_.end())
+        highest = found->second;
+    if (!highest) return key;
+    if (decision == Decision::rollback && !highest->is_durably_rolled_back) return unknown;
+    key.attempt = highest->attempt + 1;
     return key;
 }
 
@@ -86,7 +91,7 @@ std::vector<wal::Entry> Service::settlement(const Gid& gid,
     const std::vector<wal::LostBranch> branches = log_->lost(gid);
     Started started{.gid = gid,
                     .mode = Mode::two_phase,
-                    .key = key_to_settle(gid, branches),
+                    .key = key_to_settle(gid, decision, branches),
                     .origin = {.actor = who}};
     std::vector<BranchVote> votes;
     for (const wal::LostBranch& branch : branches) {
@@ -120,6 +125,10 @@ void Service::settle_lost(const Gid& gid,
     settling_.insert(gid);
     std::vector<Record> records;
     std::vector<wal::Entry> entries = settlement(gid, decision, who, reason, records);
+    const BusinessKey& key = std::get<Started>(records.front()).key;
+    settling_keys_[{key.code, key.id}] = {.attempt = key.attempt,
+                                          .gid = gid,
+                                          .is_durably_rolled_back = decision == Decision::rollback};
     alerts_.raise({.kind = "resolved_by_hand",
                    .subject = to_text(gid),
                    .text = std::string(to_text(decision)) + " by " + who + ": " + reason,
@@ -130,6 +139,7 @@ void Service::settle_lost(const Gid& gid,
         wal::Urgency::forced,
         [this, gid, records = std::move(records), then = std::move(then)](wal::Written written) {
             settling_.erase(gid);
+            std::erase_if(settling_keys_, [&](const auto& each) { return each.second.gid == gid; });
             if (written == wal::Written::durable) look_at_lost();
             if (written == wal::Written::durable && is_ready_ && !is_stopped_) {
                 for (const Record& record : records) core_.apply(record);
@@ -172,14 +182,7 @@ void Service::settle_next(const std::shared_ptr<Settling>& settling) {
             settle_next(settling);
     };
     settling->under_way = 1;  // this function itself
-    std::set<std::pair<SharedText, SharedText>> keys;
     for (const LostTransaction& each : page) {
-        // Two attempts under one key take their numbers one after the other.
-        const BusinessKey key = key_to_settle(each.gid, each.branches);
-        if (each.proven && !keys.insert({key.code, key.id}).second) {
-            settling->was_last = false;
-            break;
-        }
         settling->after = each.gid;
         if (settling_.contains(each.gid)) continue;
         if (core_.find(each.gid) == nullptr && log_->read(each.gid)) {

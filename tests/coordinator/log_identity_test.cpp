@@ -22,6 +22,7 @@ struct Speaking {
     bool is_away = false;
     bool takes_claims = true;
     std::vector<Json> listed;
+    int strays = 0;  // so many lists are answered with what was meant for somebody else
     int questions = 0;
 };
 
@@ -161,6 +162,11 @@ private:
         answer["configured"] = true;
         answer["store"] = json_of(participant.store);
         answer["nonce"] = query_value(target, "nonce");
+        if (target.starts_with("/list") && participant.strays > 0) {
+            --participant.strays;
+            answer["items"] = Json::array();
+            answer["nonce"] = "of another question";
+        }
         return http::Response{.body = answer.dump()};
     }
 };
@@ -302,12 +308,25 @@ TEST_F(LogIdentityTest, AnInquiryThatNobodyMintedGetsPendingAndNothingMore) {
     EXPECT_EQ(service_->log_state(), LogState::open);
 }
 
-TEST_F(LogIdentityTest, AWitnessOfMoreMakesAPresumedAnswerPending) {
+// Not even a decision that this log has: the answer would be taken for the word of a later start,
+// which has seen all that this participant has heard of the earlier one.
+TEST_F(LogIdentityTest, AWitnessOfMoreIsToldNothing) {
     begin();
+    const Gid gid = commit("1");
+    const auto told = [&](const Seen& seen) {
+        http::Request request{.method = "GET"};
+        request.path_parameters["gid"] = to_text(gid);
+        request.query = {{"participant", "credit"},
+                         {"log", to_text(seen.log)},
+                         {"epoch", std::to_string(seen.epoch)},
+                         {"start", to_text(seen.start)},
+                         {"position", std::to_string(seen.position)}};
+        return Json::parse(tell_decision(*service_, request).body)["decision"];
+    };
     Seen more = here();
+    EXPECT_EQ(told(more), "commit");
     more.position += 1;
-    EXPECT_FALSE(service_->knows_less_than(here()));
-    EXPECT_TRUE(service_->knows_less_than(more));
+    EXPECT_EQ(told(more), "pending");
 }
 
 // --- rule 4: moved files ---
@@ -473,6 +492,32 @@ protected:
     }
     std::vector<LostTransaction> lost() const { return service_->lost({}, 100); }
 
+    /// Which attempts they were, nobody knows: two that are settled in one turn take two numbers,
+    /// and no attempt is admitted behind the committed one.
+    void settle_two_attempts(bool is_commit_first) {
+        restore();
+        Gid other = lost_;
+        other[7] ^= 0x40;
+        credit().listed.push_back(listed(other, "prepared", "lost"));
+        ASSERT_TRUE(accept());
+        int durable = 0;
+        const auto settle = [&](const Gid& gid, Decision decision) {
+            service_->settle_lost(gid, decision, "ann", "as it was", [&](wal::Written written) {
+                if (written == wal::Written::durable) ++durable;
+            });
+        };
+        if (is_commit_first) settle(lost_, Decision::commit);
+        settle(other, Decision::rollback);
+        if (!is_commit_first) settle(lost_, Decision::commit);
+        finish();
+        EXPECT_EQ(durable, 2);
+        EXPECT_EQ(service_->inquire(lost_), Verdict::commit);
+        EXPECT_EQ(service_->inquire(other), Verdict::rollback);
+        for (std::uint32_t attempt = 1; attempt <= 4; ++attempt)
+            EXPECT_NE(submission_of({"credit"}, "lost", attempt).kind, Admitted::Kind::is_new)
+                << "attempt " << attempt << " would charge it twice";
+    }
+
     wal::Token before_;
     Gid lost_{};
 };
@@ -514,6 +559,17 @@ TEST_F(SuccessionTest, ARestoredLogIsNotAcceptedBeforeAllWereListed) {
     EXPECT_EQ(held_for("coupon"), "") << "it was heard and listed";
 }
 
+TEST_F(SuccessionTest, AnAnswerToSomebodyElseIsNoList) {
+    credit().strays = 1;
+    restore();
+    EXPECT_TRUE(lost().empty());
+    EXPECT_FALSE(accept()) << "credit was not listed";
+    pass(2'000ms);
+    hear();
+    EXPECT_EQ(lost().size(), 1U) << "it was asked again";
+    EXPECT_TRUE(accept());
+}
+
 TEST_F(SuccessionTest, WhatWasLostIsListedWithWhatProvesIt) {
     restore();
     ASSERT_EQ(lost().size(), 1U);
@@ -545,6 +601,14 @@ TEST_F(SuccessionTest, ALostKeyIsRefusedUntilSettlingTakesIt) {
     EXPECT_TRUE(service_->core().transactions().empty()) << "its branch was told, and it ended";
     restart();
     EXPECT_EQ(submit("lost").kind, Admitted::Kind::repeat);
+}
+
+TEST_F(SuccessionTest, OfTwoLostAttemptsTheCommittedOneMayBeSettledFirst) {
+    settle_two_attempts(true);
+}
+
+TEST_F(SuccessionTest, OfTwoLostAttemptsTheCommittedOneMayBeSettledLast) {
+    settle_two_attempts(false);
 }
 
 TEST_F(SuccessionTest, WhatProvesNothingWaitsForAPerson) {

@@ -126,8 +126,11 @@ protected:
     }
 
     /// One branch for each of these participants.
-    Admitted submission_of(const std::vector<const char*>& participants, const std::string& id) {
-        Submission submission{.key = {.code = "order", .id = id}, .vote_timeout = 5'000ms};
+    Admitted submission_of(const std::vector<const char*>& participants,
+                           const std::string& id,
+                           std::uint32_t attempt = 1) {
+        Submission submission{.key = {.code = "order", .id = id, .attempt = attempt},
+                              .vote_timeout = 5'000ms};
         for (const char* name : participants)
             submission.branches.push_back(
                 {.branch_id = name, .participant = name, .operation = "do", .payload = "{}"});

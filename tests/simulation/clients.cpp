@@ -176,7 +176,7 @@ void Client::heard(const Gid& gid, Milestone milestone) {
     if (milestone == Milestone::failed) return;  // nothing was started: again later
     const auto decision = decision_of(reached_->service()->find(gid));
     if (!decision) world_.fail("a client is told an outcome of " + to_text(gid) + " that is none");
-    if (reached_->has_true_log) ledger_.told_client(gid, *decision);
+    if (reached_->has_true_log) ledger_.told_aside(gid, *decision, "a client");
     ++tries_;
     const bool tries_on =
         *decision == Decision::rollback && key_.attempt < most_attempts && world_.chance.once_in(3);
@@ -239,7 +239,7 @@ void Meddler::resolve() {
     coordinator_.run([&] {
         const bool is_end = asked.branch && asked.how != "retry";
         if (is_end && service->core().may_resolve(asked) == ResolveRefusal::none)
-            ledger_.ended_by_hand(asked.gid, *asked.branch);
+            ledger_.ended_by_hand(*service->core().find(asked.gid), *asked.branch);
         service->resolve(asked);
     });
 }
@@ -256,7 +256,7 @@ void Meddler::discard_dead_letters() {
     for (const ResolveAsked& asked : all)
         coordinator_.run([&] {
             if (service->core().may_resolve(asked) != ResolveRefusal::none) return;
-            ledger_.ended_by_hand(asked.gid, *asked.branch);
+            ledger_.ended_by_hand(*service->core().find(asked.gid), *asked.branch);
             service->resolve(asked);
         });
 }

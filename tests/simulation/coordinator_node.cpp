@@ -65,10 +65,9 @@ void CoordinatorNode::boot() {
     service_->watch([this](const Event& event, const Protocol& core) { watch(event, core); });
     service_->open();
     is_open_ = true;
+    for (const auto& [gid, transaction] : service_->core().transactions())
+        if (transaction.folded.decision) note_decided(transaction, *transaction.folded.decision);
     if (has_true_log) {
-        for (const auto& [gid, transaction] : service_->core().transactions())
-            if (transaction.folded.decision)
-                ledger_.decided(transaction, *transaction.folded.decision);
         constexpr std::size_t latest = 32;
         if (!lacks_lost) ledger_.check_remembered(*service_, latest);
     }
@@ -80,11 +79,14 @@ void CoordinatorNode::watch(const Event& event, const Protocol& core) {
     ledger_.count_pair(event, core);
     const auto* logged = std::get_if<Logged>(&event);
     const auto* decided = logged == nullptr ? nullptr : std::get_if<Decided>(&logged->record);
-    if (decided == nullptr) return;
+    if (decided != nullptr) note_decided(*core.find(decided->gid), decided->decision);
+}
+
+void CoordinatorNode::note_decided(const Transaction& transaction, Decision decision) {
     if (has_true_log)
-        ledger_.decided(*core.find(decided->gid), decided->decision);
+        ledger_.decided(transaction, decision);
     else
-        ledger_.decided_aside(decided->gid, decided->decision);
+        ledger_.decided_aside(transaction.started().gid, decision);
 }
 
 void CoordinatorNode::answer(http::Request request, http::Respond respond) {
@@ -114,7 +116,7 @@ void CoordinatorNode::watch_answer(const http::Request& request, const http::Res
     for (const Decision decision : {Decision::commit, Decision::rollback})
         if (response.body.find(R"("decision":")" + std::string(to_text(decision)) + '"') !=
             std::string::npos)
-            if (has_true_log) ledger_.told(*gid, decision, "an inquiry");
+            if (has_true_log) ledger_.told_aside(*gid, decision, "an inquiry");
 }
 
 }  // namespace twophase::simulation

@@ -40,6 +40,7 @@ private:
     }
     void add_routes();
     void watch_answer(const http::Request& request, const http::Response& response);
+    void note_decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
     void watch(const coordinator::Event& event, const coordinator::Protocol& core);
 
     Ledger& ledger_;

@@ -54,8 +54,8 @@ void Ledger::submitted(const Gid& gid, Exchange exchange, const std::string& log
         world_.fail("gid " + to_text(gid) + " was minted twice");
 }
 
-void Ledger::told_client(const Gid& gid, Decision decision) {
-    told(gid, decision, "a client", true);
+void Ledger::told_aside(const Gid& gid, Decision decision, const std::string& whom) {
+    told(gid, decision, whom, true);
 }
 
 void Ledger::told(const Gid& gid, Decision decision, const std::string& whom) {
@@ -67,15 +67,17 @@ bool Ledger::is_excused(const Gid& gid) const {
     return found != exchanges_.end() && found->second.is_excused;
 }
 
-void Ledger::told(const Gid& gid, Decision decision, const std::string& whom, bool is_client) {
+void Ledger::told(const Gid& gid, Decision decision, const std::string& whom, bool is_aside) {
     if (is_excused(gid)) return;
     const auto [found, is_new] = told_.emplace(gid, Told{decision});
     if (is_new) told_in_order_.push_back(gid);
-    found->second.is_client_alone = found->second.is_client_alone && is_client;
+    if (world_.keeps_trace())
+        world_.note(whom + " is told " + text_of(decision) + " of " + to_text(gid));
+    found->second.is_aside_alone = found->second.is_aside_alone && is_aside;
     if (found->second.decision != decision)
         world_.fail(whom + " is told " + text_of(decision) + " of " + to_text(gid) +
                     ", which was " + text_of(found->second.decision) + " before");
-    if (!is_client && !decided_.contains(gid)) count_aside(gid, decision);
+    if (!is_aside && !decided_.contains(gid)) count_aside(gid, decision);
     // I4: it is told only once it is durable, but for a rollback that is presumed.
     const auto known = decided_.find(gid);
     const auto exchange = exchanges_.find(gid);
@@ -94,10 +96,14 @@ void Ledger::count_aside(const Gid& gid, Decision decision) {
     if (aside == aside_.end() || aside->second != decision) return;
     decided_.emplace(gid, decision);
     ++(decision == Decision::commit ? commits_ : rollbacks_);
-    const BusinessKey& key = exchanges_.at(gid).key;
-    if (decision == Decision::commit &&
-        !committed_keys_.emplace(std::pair(key.code, key.id), gid).second)
-        world_.fail("business key " + key.id + " is committed twice, by two logs");
+    if (decision == Decision::commit) committed(exchanges_.at(gid).key, gid);
+}
+
+void Ledger::committed(const BusinessKey& key, const Gid& gid) {
+    const auto [found, is_first] = committed_keys_.emplace(std::pair(key.code, key.id), gid);
+    if (!is_first)
+        world_.fail("business key " + key.id + " is committed twice, as " + to_text(found->second) +
+                    " and as " + to_text(gid));
 }
 
 void Ledger::decided(const Transaction& transaction, Decision decision) {
@@ -116,20 +122,19 @@ void Ledger::decided(const Transaction& transaction, Decision decision) {
         return;
     }
     ++commits_;
-    const BusinessKey& key = transaction.started().key;
-    if (!committed_keys_.emplace(std::pair(key.code, key.id), id).second)
-        world_.fail("business key " + key.id + " is committed twice");
+    committed(transaction.started().key, id);
     // I3, I5: commit only if all that were asked hold a durable yes.
     const Mode mode = transaction.mode();
     const auto& asked = transaction.started().branches;
     for (BranchIndex i = 0; i < asked.size(); ++i) {
         ParticipantNode& asked_one = participant(std::string(asked[i].participant));
         if (!asked_one.is_ready() || !is_in_first_phase(mode, i)) continue;
-        const auto branch = asked_one.branch(gid, branch_id_of(i));
+        const std::string branch_id(asked[i].branch_id);
+        const auto branch = asked_one.branch(gid, branch_id);
         const bool is_held = branch && branch->state == BranchState::prepared;
         if (!is_done(branch) && !(is_held && mode == Mode::two_phase))
             world_.fail(gid + " is decided to commit and " + asked_one.name +
-                        " does not hold its branch " + branch_id_of(i));
+                        " does not hold its branch " + branch_id);
     }
 }
 
@@ -297,21 +302,40 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
 
 // --- logs that were lost ---
 
+std::optional<Decision> Ledger::decision_known_to(const Service& service, const Gid& gid) const {
+    const Found found = service.find(gid);
+    if (found.live != nullptr) return found.live->folded.decision;
+    return found.folded ? found.folded->decision : std::nullopt;
+}
+
+bool Ledger::lacks_decision(const Service& service, const Gid& gid) const {
+    const Found found = service.find(gid);
+    const bool is_forgotten = may_forget() && found.live == nullptr && !found.folded;
+    return !is_forgotten && !decision_known_to(service, gid);
+}
+
+void Ledger::take_aside(const Service& service) {
+    for (const auto& [gid, decision] : aside_)
+        if (!decided_.contains(gid) && decision_known_to(service, gid) == decision)
+            count_aside(gid, decision);
+}
+
 void Ledger::adopted(const Service& service, bool is_excused) {
     std::vector<std::pair<Gid, Decision>> lost;
-    for (const auto& [gid, decision] : decided_) {
-        const Found found = service.find(gid);
-        const bool is_known = found.live != nullptr ? found.live->folded.decision.has_value()
-                                                    : found.folded && found.folded->decision;
-        if (!is_known && !may_forget()) lost.emplace_back(gid, decision);
-    }
+    for (const auto& [gid, decision] : decided_)
+        if (lacks_decision(service, gid)) lost.emplace_back(gid, decision);
+    // What the witness has run of it, nobody decides any more.
+    for (auto& [gid, exchange] : exchanges_)
+        if (is_excused && !decided_.contains(gid) && service.core().find(gid) == nullptr &&
+            !service.log().read(gid))
+            exchange.is_excused = true;
     for (const auto& [gid, decision] : lost) {
         Exchange& exchange = exchanges_.at(gid);
         // A log that was lost before had decided it, and no participant holds a branch to settle.
         if (exchange.is_lost && decision == Decision::rollback) continue;
         exchange.is_lost = true;
         const auto told = told_.find(gid);
-        const bool is_told = told != told_.end() && !told->second.is_client_alone;
+        const bool is_told = told != told_.end() && !told->second.is_aside_alone;
         // It presumes the same.
         if (is_told && decision == Decision::rollback && is_presumed(exchange.mode)) continue;
         if (is_told && !is_excused)
@@ -361,6 +385,10 @@ void Ledger::settled(const Gid& gid, Decision decision) {
 
 void Ledger::succeeded(const Service& service) {
     forget_unknown_gids(service);
+    // Rolled back ones of which no participant held a branch: nobody asks for them again.
+    for (const auto& [gid, decision] : decided_)
+        if (decision == Decision::rollback && lacks_decision(service, gid))
+            exchanges_.at(gid).is_lost = true;
     check_remembered(service, told_in_order_.size());
 }
 

@@ -49,11 +49,19 @@ public:
     void submitted(const coordinator::Gid& gid, Exchange exchange, const std::string& log);
     /// A client may have been told the gid before any outcome: it is never unknown again.
     void told_gid(const coordinator::Gid& gid) { gids_told_.push_back(gid); }
-    void ended_by_hand(const coordinator::Gid& gid, coordinator::BranchIndex branch) {
-        exchanges_.at(gid).by_hand.insert(branch_id_of(branch));
+    /// A log that took a lost one's place numbers the branches that it was told of, so the place of
+    /// a branch says nothing: its name does.
+    void ended_by_hand(const coordinator::Transaction& transaction,
+                       coordinator::BranchIndex branch) {
+        const coordinator::Started& started = transaction.started();
+        exchanges_.at(started.gid).by_hand.insert(std::string(started.branches[branch].branch_id));
     }
-    /// A client was told, or somebody who acts on it.
-    void told_client(const coordinator::Gid& gid, coordinator::Decision decision);
+    /// A client was told, or an inquiry was answered: a participant that listens to another start
+    /// by then does not take the answer.
+    void told_aside(const coordinator::Gid& gid,
+                    coordinator::Decision decision,
+                    const std::string& whom);
+    /// A participant took it.
     void told(const coordinator::Gid& gid, coordinator::Decision decision, const std::string& whom);
     /// A decision is durable: the log said so, or a start found it there behind its barrier.
     void decided(const coordinator::Transaction& transaction, coordinator::Decision decision);
@@ -74,6 +82,8 @@ public:
     /// clients know of its lost part is not promised; `is_excused`: a snapshot worked on while the
     /// only witness was away, so what others were told of that part is not promised either.
     void adopted(const coordinator::Service& service, bool is_excused);
+    /// After that: what it had decided, and finished, before it was known to be the one that works.
+    void take_aside(const coordinator::Service& service);
     /// A participant told of this transaction of a lost log.
     void lost(const coordinator::Gid& gid) { exchanges_.at(gid).is_lost = true; }
     bool is_lost(const coordinator::BusinessKey& key) const;
@@ -121,9 +131,13 @@ private:
     std::unordered_map<Gid, Exchange, coordinator::GidHash> exchanges_;
     struct Told {
         Decision decision;
-        bool is_client_alone = true;
+        bool is_aside_alone = true;
     };
-    void told(const Gid& gid, Decision decision, const std::string& whom, bool is_client);
+    void told(const Gid& gid, Decision decision, const std::string& whom, bool is_aside);
+    void committed(const coordinator::BusinessKey& key, const coordinator::Gid& gid);
+    std::optional<Decision> decision_known_to(const coordinator::Service& service,
+                                              const Gid& gid) const;
+    bool lacks_decision(const coordinator::Service& service, const Gid& gid) const;
     void count_aside(const Gid& gid, Decision decision);
     void forget_unknown_gids(const coordinator::Service& service);
     bool is_excused(const Gid& gid) const;

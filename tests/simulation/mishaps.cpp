@@ -45,7 +45,10 @@ Mishaps::Mishaps(World& world,
 }
 
 void Mishaps::start() {
-    if (world_.plan.has_mishaps) again();
+    if (!world_.plan.has_mishaps) return;
+    // A copy that works on may die in the very turn in which it begins to.
+    world_.watch_calls = [this] { look(); };
+    again();
 }
 
 void Mishaps::again() {
@@ -76,6 +79,7 @@ bool Mishaps::may_begin() {
     const Service* service = coordinator_.service();
     if (service != nullptr && service->log_state() == LogState::behind) {
         // Its twin was heard before it was ended, or a snapshot worked on for a while.
+        world_.note("the coordinator's log is closed: " + service->log_detail());
         begin(Fault::count, Stage::wrong);
         return false;
     }
@@ -96,7 +100,9 @@ void Mishaps::keep_copies() {
         if (!world_.chance.once_in(8)) return;
         if (kept.size() == most_kept)
             kept.erase(kept.begin() + world_.chance.between(0, most_kept - 1));
-        kept.push_back({memory_disk::copy(directory), folders::position_of(directory)});
+        kept.push_back({memory_disk::copy(directory),
+                        folders::position_of(directory),
+                        folders::identity_of(directory).epoch});
     };
     keep(copies_, coordinator_.directory);
     for (const ParticipantNode* each : participants_) keep(stores_[each->name], each->directory);
@@ -170,10 +176,16 @@ void Mishaps::set_back(Fault fault) {
     world_.note("the coordinator's log is set back to position " + std::to_string(kept.position) +
                 " from " + std::to_string(folders::position_of(coordinator_.directory)));
     put_back(coordinator_, kept.copy, fault == Fault::log_snapshot);
-    copied_position_ = kept.position;
+    start_watching(coordinator_, kept.position);
+}
+
+/// An old copy, which ends at `position`, was put into `node`'s folder.
+void Mishaps::start_watching(const CoordinatorNode& node, std::uint64_t position) {
+    copied_position_ = position;
+    copy_starts_.clear();
     witnesses_.clear();
     for (const ParticipantNode* each : participants_)
-        if (knows_more(*each, coordinator_)) witnesses_.insert(each->name);
+        if (knows_more(*each, node)) witnesses_.insert(each->name);
     is_copy_watched_ = true;
 }
 
@@ -187,9 +199,7 @@ void Mishaps::double_it() {
         .fault = Fault::log_doubled, .stage = Stage::doubled, .lost_identity = {}, .lost = nullptr};
     later(second / 10, 20 * second);
     put_back(twin_, kept.copy, false);
-    copied_position_ = kept.position;
-    witnesses_.clear();
-    is_copy_watched_ = true;
+    start_watching(twin_, kept.position);
     twin_.hire();
     twin_.start();
     switch (world_.chance.between(0, 2)) {
@@ -210,7 +220,7 @@ CoordinatorNode* Mishaps::reached() {
     return static_cast<CoordinatorNode*>(world_.find(coordinator_.name));
 }
 
-/// Its last word was of an earlier start than the copy's own, and from behind the copy's end.
+/// Its last word was of a start that was not made on the copy, and from behind the copy's end.
 bool Mishaps::knows_more(const ParticipantNode& participant, const CoordinatorNode& node) const {
     const std::string& directory =
         participant.has_true_store ? participant.directory : std::string();
@@ -218,16 +228,17 @@ bool Mishaps::knows_more(const ParticipantNode& participant, const CoordinatorNo
     const auto known = folders::known_log(directory, "main");
     const wal::StoreIdentity own = folders::identity_of(node.directory);
     return known && known->log == to_text(own.log) && known->position > copied_position_ &&
-           known->start != to_text(own.start);
+           !copy_starts_.contains(known->start);
 }
 
 void Mishaps::look() {
     if (!unsettled_.empty()) look_at_settled(false);
     if (!is_copy_watched_) return;
-    for (CoordinatorNode* node : {&coordinator_, &twin_})
-        if (!node->has_true_log && node->service() != nullptr &&
-            node->service()->log_state() == LogState::open)
-            return adopt(*node);
+    for (CoordinatorNode* node : {&coordinator_, &twin_}) {
+        if (node->has_true_log || node->service() == nullptr) continue;
+        copy_starts_.insert(to_text(node->service()->guard().start().start));
+        if (node->service()->log_state() == LogState::open) return adopt(*node);
+    }
 }
 
 /// An old copy works on: who was heard must not know more than it holds.
@@ -250,6 +261,7 @@ void Mishaps::adopt(CoordinatorNode& node) {
     // Those that it found in its log: a crash may have come before the ledger heard of them.
     for (const auto& [gid, transaction] : service.core().transactions())
         if (transaction.folded.decision) ledger_.decided(transaction, *transaction.folded.decision);
+    ledger_.take_aside(service);
     for (CoordinatorNode* each : {&coordinator_, &twin_}) each->has_true_log = each == &node;
     if (&node == &coordinator_) incident_.reset();
     copies_.clear();
@@ -270,14 +282,9 @@ void Mishaps::repair_wrong() {
     if (world_.strikes(Fault::operator_errs)) {
         // The wrong folder again, or one more empty one.
         if (!copies_.empty() && world_.chance.once_in(2)) {
-            put_back(coordinator_, one_of(copies_).copy, false);
-            is_copy_watched_ = false;
-            const auto begun = folders::position_of(coordinator_.directory);
-            copied_position_ = begun;
-            witnesses_.clear();
-            for (const ParticipantNode* each : participants_)
-                if (knows_more(*each, coordinator_)) witnesses_.insert(each->name);
-            is_copy_watched_ = true;
+            const Kept& kept = one_of(copies_);
+            put_back(coordinator_, kept.copy, false);
+            start_watching(coordinator_, kept.position);
         } else {
             empty_folder();
         }
@@ -480,7 +487,10 @@ void Mishaps::draw_store() {
         const auto seen = service->log().seen_stores();
         const auto remembered = seen.find(each->name);
         const Kept& old = one_of(kept);
-        if (remembered == seen.end() || remembered->second.position <= old.position) continue;
+        if (remembered == seen.end() || remembered->second.epoch < old.epoch) continue;
+        // A copy that lacks nothing but starts, each a position, is as good as the store.
+        const std::uint64_t starts = remembered->second.epoch - old.epoch;
+        if (remembered->second.position <= old.position + starts) continue;
         if (!world_.strikes(fault)) continue;
         each->crash(world_.strikes(Fault::power_loss));
         world_.note(each->name + "'s store is not the one that was there");

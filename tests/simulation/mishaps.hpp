@@ -28,7 +28,7 @@ public:
             std::vector<ParticipantNode*> participants);
 
     void start();
-    /// After every event: an old copy that works on is looked at.
+    /// After every event, and before every message: an old copy that works on is looked at.
     void look();
     /// All is put right.
     bool is_over() const { return !incident_ && !store_incident_ && unsettled_.empty(); }
@@ -59,6 +59,7 @@ private:
     struct Kept {
         Copy copy;
         std::uint64_t position = 0;
+        std::uint64_t epoch = 0;
     };
 
     void again();
@@ -74,6 +75,7 @@ private:
     void restore(const Kept& backup);
     void empty_folder();
     void put_back(CoordinatorNode& node, const Copy& copy, bool is_same_file);
+    void start_watching(const CoordinatorNode& node, std::uint64_t position);
     void repair();
     void repair_wrong();
     void make_successor();
@@ -105,6 +107,7 @@ private:
     /// Of the old copy that is started: where it ends, and who knew more when it was put there.
     std::uint64_t copied_position_ = 0;
     std::set<std::string> witnesses_;
+    std::set<std::string> copy_starts_;  // tokens of the starts that were made on it
     bool is_copy_watched_ = false;
 };
 

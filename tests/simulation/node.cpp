@@ -205,6 +205,7 @@ wal::StoreOptions Node::store_options() const {
         return wal::Place{.device = 1, .file = memory_disk::file_of(where.string()), .note = {}};
     };
     options.fail_stop = [self = const_cast<Node*>(this)](const std::string& why) {
+        if (why.find("invariant") != std::string::npos) self->world.fail(self->name + ": " + why);
         self->end_soon(wal::store_failed_exit_code, why);
     };
     return options;

@@ -179,6 +179,7 @@ void World::call(Node& from,
                  http::Request request,
                  recovery::Time timeout,
                  recovery::Peer::Done done) {
+    if (watch_calls) watch_calls();
     auto is_over = std::make_shared<bool>(false);
     Node* sender = &from;
     const auto finish = [this, sender, is_over, done = std::move(done), life = from.life()](

@@ -128,6 +128,8 @@ public:
     Node* find(const std::string& host) const;
     /// Whom a request to this host reaches, where it is not the node of that name.
     std::function<Node*(const std::string& host)> redirect;
+    /// Before each request leaves.
+    std::function<void()> watch_calls;
     /// A request from `from`'s present life to whoever is called `host`.
     void call(Node& from,
               const std::string& host,
