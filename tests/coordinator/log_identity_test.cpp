@@ -758,6 +758,12 @@ TEST_F(LogIdentityTest, AYesOfAStoreThatHasNotIntroducedItselfCountsForNothing) 
     };
     const Gid gid = submit("1").gid;
     run();
+    for (const auto& sent : around_.calls) {
+        const http::Call& call = sent.call;
+        const bool is_message = call.method == "POST";
+        EXPECT_EQ(std::ranges::count(call.headers, "Twophase-To", &http::Header::name), is_message)
+            << call.target;
+    }
     shown.epoch += 1;  // it has restarted, or is a copy: nobody has asked yet
     shown.start = fresh();
     answer();

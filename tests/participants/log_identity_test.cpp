@@ -308,5 +308,27 @@ TEST_F(FirstUseTest, AnswersToMessagesCarryWhatIsKnown) {
     EXPECT_EQ(reply.header("Twophase-Store").substr(32, 3), " 1 ");
 }
 
+// What is meant for another start may have come to an old copy: its work would be lost.
+TEST_F(FirstUseTest, AMessageForAnotherStartIsNotCarriedOut) {
+    say(identity(ours));
+    const std::string start = ask(ours)["store"]["start"];
+    const auto prepare = [&](const std::string& to) {
+        Json message = deduct(1);
+        message["log"] = ours;
+        message["epoch"] = 3;
+        message["start"] = token('3');
+        message["position"] = 77;
+        return testing::send(at(), "POST", "/v1/branches/prepare", message, {{"Twophase-To", to}});
+    };
+    const testing::Reply refused = prepare(token('9'));
+    EXPECT_EQ(refused.status, 503U);
+    EXPECT_EQ(refused.body["code"], "other-start");
+    EXPECT_NE(refused.header("Twophase-Store").find(start), std::string::npos)
+        << "so that it can be asked at once";
+    EXPECT_TRUE(get(at(), "/v1/branches/in-doubt?coordinator=main").body["items"].empty());
+    EXPECT_EQ(prepare(start).status, 200U);
+    EXPECT_EQ(get(at(), "/v1/branches/in-doubt?coordinator=main").body["items"].size(), 1U);
+}
+
 }  // namespace
 }  // namespace twophase::participants

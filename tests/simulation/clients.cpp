@@ -244,7 +244,8 @@ void Meddler::resolve() {
     });
 }
 
-/// Nobody else ends what waits for a person.
+/// Nobody else ends what waits for a person. After hours a participant may have forgotten a branch
+/// that a lost log had finished: the log that took its place can't tell it anything.
 void Meddler::discard_dead_letters() {
     Service* service = coordinator_.service();
     if (service == nullptr) return;
@@ -253,6 +254,8 @@ void Meddler::discard_dead_letters() {
         for (BranchIndex i = 0; i < t.live.size(); ++i)
             if (t.live[i].how == How::dead_letter)
                 all.push_back({gid, i, "discarded", "op", "old"});
+            else if (t.live[i].is_contradicted && ledger_.may_forget())
+                all.push_back({gid, i, "by_hand", "op", "forgotten there"});
     for (const ResolveAsked& asked : all)
         coordinator_.run([&] {
             if (service->core().may_resolve(asked) != ResolveRefusal::none) return;

@@ -308,6 +308,22 @@ std::optional<Decision> Ledger::decision_known_to(const Service& service, const 
     return found.folded ? found.folded->decision : std::nullopt;
 }
 
+/// A participant has done what it was told. One that refused, or died over it, may be told another
+/// decision; so may one that was told of a rollback and had nothing to undo.
+bool Ledger::is_held_to_commit(const Gid& gid) const {
+    const Exchange& exchange = exchanges_.at(gid);
+    return std::ranges::any_of(exchange.branches, [&](const BranchRequest& each) {
+        ParticipantNode& there = participant(std::string(each.participant));
+        if (!there.is_ready()) return false;
+        const auto branch = there.branch(to_text(gid), std::string(each.branch_id));
+        if (!branch) return false;
+        const bool is_first = std::string_view(each.branch_id) == branch_id_of(0);
+        return branch->state == BranchState::committed ||
+               (branch->state == BranchState::executed && exchange.mode == Mode::eventual &&
+                !is_first);
+    });
+}
+
 bool Ledger::lacks_decision(const Service& service, const Gid& gid) const {
     const Found found = service.find(gid);
     const bool is_forgotten = may_forget() && found.live == nullptr && !found.folded;
@@ -338,7 +354,7 @@ void Ledger::adopted(const Service& service, bool is_excused) {
         const bool is_told = told != told_.end() && !told->second.is_aside_alone;
         // It presumes the same.
         if (is_told && decision == Decision::rollback && is_presumed(exchange.mode)) continue;
-        if (is_told && !is_excused)
+        if (is_told && !is_excused && decision == Decision::commit && is_held_to_commit(gid))
             world_.fail("an old copy of the log works on, and a participant was told of the " +
                         text_of(decision) + " of " + to_text(gid) + ", which it lacks");
         exchange.is_excused = is_excused;

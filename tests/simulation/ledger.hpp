@@ -101,6 +101,9 @@ public:
     /// When all is quiet: everything agrees with everything.
     void check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponNode& coupon);
 
+    /// The run is longer than the coordinator's retention, the shortest.
+    bool may_forget() const { return world_.now() >= Microseconds{3'600'000'000}; }
+
     void watch(ParticipantNode& credit, ParticipantNode& coupon) {
         participants_ = {&credit, &coupon};
     }
@@ -121,8 +124,6 @@ private:
     ParticipantNode& participant(const std::string& name) const;
     void check_steps_before(const Branch& branch, const Exchange& exchange);
     void check_steps_after(const Branch& branch, const Exchange& exchange);
-    /// The run is longer than the coordinator's retention, the shortest.
-    bool may_forget() const { return world_.now() >= Microseconds{3'600'000'000}; }
     void check_gids(const coordinator::Service& service, std::size_t latest);
     void check_branches(ParticipantNode& participant);
 
@@ -137,6 +138,7 @@ private:
     void committed(const coordinator::BusinessKey& key, const coordinator::Gid& gid);
     std::optional<Decision> decision_known_to(const coordinator::Service& service,
                                               const Gid& gid) const;
+    bool is_held_to_commit(const Gid& gid) const;
     bool lacks_decision(const coordinator::Service& service, const Gid& gid) const;
     void count_aside(const Gid& gid, Decision decision);
     void forget_unknown_gids(const coordinator::Service& service);

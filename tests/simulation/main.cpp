@@ -130,11 +130,8 @@ bool is_covered(const Totals& totals, std::uint64_t least) {
             "too seldom: %s, %llu times\n", name.c_str(), static_cast<unsigned long long>(times));
         is_enough = false;
     };
-    for (std::size_t i = 0; i < fault_kinds; ++i) {
-        const auto fault = static_cast<Fault>(i);
-        if (fault < Fault::log_lost || Plan::may_have_mishaps)
-            want(std::string(fault_name(fault)), totals.sum.faults[i]);
-    }
+    for (std::size_t i = 0; i < fault_kinds; ++i)
+        want(std::string(fault_name(static_cast<Fault>(i))), totals.sum.faults[i]);
     for (const char* point : expected_points)
         want(point,
              totals.sum.crash_points.contains(point) ? totals.sum.crash_points.at(point) : 0);
@@ -188,9 +185,6 @@ int main(int argc, char** argv) {
     app.add_option(
         "--minutes", options.minutes, "Stops after so long; 0: when the seeds are through.");
     app.add_option("--replay", options.replay, "Runs this seed alone and prints its whole trace.");
-    app.add_flag("--mishaps",
-                 twophase::simulation::Plan::may_have_mishaps,
-                 "Half of the runs lose, copy and double logs and stores too.");
     app.add_option(
         "--least", options.least, "Fails unless each fault, crash point and pair struck so often.");
     CLI11_PARSE(app, argc, argv);

@@ -87,7 +87,7 @@ Plan::Plan(std::uint64_t seed) {
         sweep = std::max(sweep, recovery::Time(10'000));
         inquire_after = std::max(inquire_after, recovery::Time(4'000));
     }
-    has_mishaps = may_have_mishaps && chance.once_in(2);
+    has_mishaps = chance.once_in(2);
     for (const Range& range : mishaps)
         if (has_mishaps && chance.once_in(2))
             one_in[static_cast<std::size_t>(range.fault)] =

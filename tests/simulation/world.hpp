@@ -73,8 +73,6 @@ struct Plan {
     recovery::Time sweep{};
     recovery::Time inquire_after{};
     bool is_scripted = false;  // clients: one exchange that commits, one that is refused
-    /// Off: no run has mishaps.
-    inline static bool may_have_mishaps = false;
     bool has_mishaps = false;  // logs and stores are lost, copied, doubled
     int hours_between = 0;     // of nothing, now and then, so that retention runs
 };
