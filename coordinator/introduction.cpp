@@ -66,6 +66,10 @@ std::optional<Introduction> read_introduction(const Value& body, const std::stri
     const auto its_store = read_object(*store);
     if (!its_store) return std::nullopt;
     Introduction introduction{.is_foreign = false, .known = std::nullopt, .store = *its_store};
+    if (const Value* then = store->find("then"))
+        introduction.then = {
+            .start = wal::parse_token(text_in(*then, "start")).value_or(wal::Token{}),
+            .position = number_in(*then, "position").value_or(0)};
     const Value* configured = body.find("configured");
     introduction.is_configured = configured == nullptr || configured->boolean();
     if (known->is_null()) return introduction;

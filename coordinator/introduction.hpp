@@ -27,12 +27,21 @@ struct Seen {
     wal::SeenStore to_store() const { return {log, epoch, start, position}; }
 };
 
+/// What a store knows of an earlier start that was asked about.
+struct EarlierStart {
+    wal::Token start;            // none: it had no start of that epoch
+    std::uint64_t position = 0;  // the last
+};
+
 struct Introduction {
     /// It doesn't know the question: a participant of others, which tells nothing below.
     bool is_foreign = true;
     bool is_configured = true;  // it knows whom to ask about our log
     std::optional<Seen> known;  // our log as it knows it; nothing: none of this id
     Seen store;
+    /// Of the start that this log remembers of the store; nothing where it is still the same one,
+    /// or it is not told.
+    std::optional<EarlierStart> then;
 };
 
 /// Reads the first page of an in-doubt list. Nothing: it is no answer to the question with this

@@ -213,8 +213,6 @@ private:
         // the decision, the next prepare's.
         // What is late fills a request by itself: company would only make its places wait.
         if (!is_awaited && request.late == 0) message.headers.push_back({"Priority", unhurried});
-        if (std::string start = shared_->hooks.addressee(name_); !start.empty())
-            message.headers.push_back({"Twophase-To", std::move(start)});
         const bool is_array = subjects.size() > 1;
         if (is_array) body = "[" + body + "]";
         transmit(std::move(request), std::move(subjects), std::move(message), is_array);

@@ -64,8 +64,6 @@ struct LaneHooks {
     /// What it answered, and so whether anything may be sent to it.
     std::function<Reception(const std::string& participant, const Question&, const Introduction&)>
         introduced;
-    /// The start of the participant's store that was heard; empty where it tells of none.
-    std::function<std::string(const std::string& participant)> addressee;
     /// What came with an answer contradicts what is known of this participant.
     std::function<bool(const std::string& participant, const http::Response&)> is_doubtful;
 };

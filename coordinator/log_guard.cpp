@@ -136,8 +136,13 @@ Judgement LogGuard::judge_store(const std::string& participant,
     const bool has_restarted = now.epoch > remembered->epoch && now.began_at != 0;
     const std::uint64_t end =
         has_restarted ? now.began_at - std::min(now.began_at, starts) : now.position;
-    const bool is_older = now.epoch < remembered->epoch || end < remembered->position;
-    const bool is_twin = now.epoch == remembered->epoch && now.start != remembered->start;
+    bool is_older = now.epoch < remembered->epoch || end < remembered->position;
+    bool is_twin = now.epoch == remembered->epoch && now.start != remembered->start;
+    // It says itself how far that start came: work of an old copy's own can't hide what it lacks.
+    if (told.then) {
+        is_twin = told.then->start != remembered->start;
+        is_older = is_older || told.then->position < remembered->position;
+    }
     if (!is_older && !is_twin) return {};
     return {Testimony::old_store,
             participant + "'s store is " +

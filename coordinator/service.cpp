@@ -58,11 +58,6 @@ Service::Service(recovery::Surroundings& around, const Config& config, Stop stop
            .introduced = [this](const std::string& p,
                                 const Question& q,
                                 const Introduction& i) { return introduced(p, q, i); },
-           .addressee =
-               [this](const std::string& p) {
-                   const auto found = seen_.find(p);
-                   return found == seen_.end() ? std::string() : to_text(found->second.start);
-               },
            .is_doubtful = [this](const std::string& p,
                                  const http::Response& r) { return is_doubtful(p, r); }}),
       second_round_alarm_(around.alarm()),

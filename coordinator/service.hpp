@@ -272,7 +272,10 @@ private:
     void raise_seldom(recovery::Alert alert);
     void list_lost(const std::string& participant, bool is_final);
     bool is_listed(const std::string& participant) const;
-    bool is_of_a_lost_log(const wal::LostBranch& branch);
+    bool is_of_a_lost_log(const wal::LostBranch& branch) const;
+    void undo_if_left(const wal::LostBranch& branch);
+    void listing_ended(const std::string& participant, bool has_list);
+    void write_listed(const std::string& participant);
     void look_at_lost();
     std::vector<wal::Entry> settlement(const Gid& gid,
                                        Decision decision,
@@ -343,6 +346,11 @@ private:
     std::shared_ptr<LostList> lost_list_;
     std::set<std::string> being_listed_finally_;
     std::set<std::string> listed_;  // this time, or for good
+    /// Listed by a participant that listens to this log; durable once nothing of it is left.
+    std::set<std::string> listed_finally_;
+    /// Steps that their settled transaction lacks, to be compensated: known again after a crash
+    /// from the list that is not durable before.
+    std::map<std::string, std::set<BranchKey>> left_;
     std::set<std::string> listless_;
     std::optional<Gid> lowest_lost_;
     bool is_second_round_due_ = false;  // of a moved log

@@ -22,7 +22,6 @@ constexpr std::uint64_t alert_again_after = 3'600;  // seconds, over restarts
 
 // Numbers of the store.
 constexpr std::string_view known_name = "known by a participant";
-std::string listed_name(const std::string& participant) { return "listed " + participant; }
 std::string alerted_name(const std::string& kind) { return "alerted " + kind; }
 
 std::string join(const std::vector<std::string>& names) {
@@ -56,13 +55,17 @@ void Service::open_identity() {
         if (replaces_text_.size() < replaced_told) replaces_text_.push_back(to_text(each));
     seen_ = log_->seen_stores();
     for (const auto& [name, participant] : config_.participants)
-        if (store.number(listed_name(name)) >= identity.replaces.size()) listed_.insert(name);
+        if (is_listed(name)) listed_.insert(name);
     look_at_lost();
     lost_list_ = std::make_shared<LostList>(
         around_,
         config_,
         LostList::Hooks{
-            .is_lost = [this](const wal::LostBranch& branch) { return is_of_a_lost_log(branch); },
+            .is_lost =
+                [this](const wal::LostBranch& branch) {
+                    undo_if_left(branch);
+                    return is_of_a_lost_log(branch);
+                },
             .keep =
                 [this](std::vector<wal::LostBranch> branches, std::function<void()> kept) {
                     const std::vector<wal::LostBranch> noted = branches;
@@ -76,22 +79,8 @@ void Service::open_identity() {
                         kept();
                     });
                 },
-            .ended =
-                [this](const std::string& participant, bool has_list) {
-                    if (!has_list) listless_.insert(participant);
-                    listed_.insert(participant);
-                    if (being_listed_finally_.erase(participant) > 0) {
-                        wal::Store& own = log_->store();
-                        const std::uint64_t round = guard_->own().replaces.size();
-                        own.submit({.work =
-                                        [&own, participant, round](wal::Unit& unit) {
-                                            wal::Store::raise(
-                                                unit, own, listed_name(participant), round);
-                                        },
-                                    .then = [this](wal::Written) { lanes_.ask_again(); },
-                                    .label = "listed"});
-                    }
-                }});
+            .ended = [this](const std::string& participant,
+                            bool has_list) { listing_ended(participant, has_list); }});
     if (store.is_new())
         spdlog::warn(
             "a new log is made in {}: nothing was ever decided in it. If coordinator {} has worked "
@@ -166,11 +155,6 @@ std::vector<std::string> Service::unlisted() const {
     for (const auto& [name, participant] : config_.participants)
         if (!listed_.contains(name)) names.push_back(name);
     return names;
-}
-
-bool Service::is_listed(const std::string& participant) const {
-    return guard_->own().replaces.empty() ||
-           log_->store().number(listed_name(participant)) >= guard_->own().replaces.size();
 }
 
 // --- what participants say ---

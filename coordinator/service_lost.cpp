@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t settled_at_once = 200;
 
+std::string listed_name(const std::string& participant) { return "listed " + participant; }
+
 }  // namespace
 
 void Service::list_lost(const std::string& participant, bool is_final) {
@@ -27,20 +29,55 @@ void Service::list_lost(const std::string& participant, bool is_final) {
     lost_list_->begin(participant, *peer, from);
 }
 
-bool Service::is_of_a_lost_log(const wal::LostBranch& branch) {
+bool Service::is_of_a_lost_log(const wal::LostBranch& branch) const {
     if (node_of(branch.gid) != config_.node) return false;
     if (const Transaction* live = core_.find(branch.gid)) return live->phase == Phase::held;
-    const Found found = find(branch.gid);
-    if (found.folded) {
-        // Settled already; a step that nobody knew of then is undone too.
-        const bool is_left = branch.state == "executed" && found.damage.empty() &&
-                             found.folded->decision == Decision::rollback &&
-                             found.folded->started.mode == Mode::saga;
-        if (is_left)
-            lanes_.want(branch.participant, {branch.gid, branch.branch_id}, Verb::compensate, 0);
-        return false;
-    }
+    if (find(branch.gid).folded) return false;
     return !guard_->has_minted(branch.gid, mint_->next_at_least());
+}
+
+/// A step that nobody knew of when its transaction was settled: the lost log's message was under
+/// way. It is undone like the others.
+void Service::undo_if_left(const wal::LostBranch& branch) {
+    if (branch.state != "executed" || node_of(branch.gid) != config_.node) return;
+    const Found found = find(branch.gid);
+    const Folded* known = found.live != nullptr ? &found.live->folded
+                          : found.folded        ? &*found.folded
+                                                : nullptr;
+    if (known == nullptr || !found.damage.empty() || known->decision != Decision::rollback) return;
+    const bool is_known = std::ranges::any_of(known->started.branches, [&](const auto& each) {
+        return each.participant == branch.participant && each.branch_id == branch.branch_id;
+    });
+    if (is_known) return;
+    const BranchKey key{branch.gid, branch.branch_id};
+    left_[branch.participant].insert(key);
+    lanes_.want(branch.participant, key, Verb::compensate, 0);
+}
+
+bool Service::is_listed(const std::string& participant) const {
+    return guard_->own().replaces.empty() || listed_finally_.contains(participant) ||
+           log_->store().number(listed_name(participant)) >= guard_->own().replaces.size();
+}
+
+void Service::listing_ended(const std::string& participant, bool has_list) {
+    if (!has_list) listless_.insert(participant);
+    listed_.insert(participant);
+    if (being_listed_finally_.erase(participant) == 0) return;
+    listed_finally_.insert(participant);
+    if (!left_.contains(participant)) write_listed(participant);
+    lanes_.ask_again();
+}
+
+/// It need not be listed again after a start.
+void Service::write_listed(const std::string& participant) {
+    wal::Store& own = log_->store();
+    const std::uint64_t round = guard_->own().replaces.size();
+    own.submit({.work =
+                    [&own, participant, round](wal::Unit& unit) {
+                        wal::Store::raise(unit, own, listed_name(participant), round);
+                    },
+                .then = {},
+                .label = "listed"});
 }
 
 void Service::look_at_lost() { lowest_lost_ = log_->lowest_lost(); }

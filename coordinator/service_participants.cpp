@@ -27,6 +27,8 @@ Rendered Service::render(std::string_view participant, const BranchKey& key, Ver
     Gid low_water = core_.low_water(participant).value_or(mint_->next_at_least());
     // What a lost log had done must not be forgotten before somebody has settled it.
     if (lowest_lost_) low_water = std::min(low_water, *lowest_lost_);
+    if (const auto left = left_.find(std::string(participant)); left != left_.end())
+        low_water = std::min(low_water, left->second.begin()->gid);
     Envelope envelope{.gid = to_text(key.gid),
                       .branch_id = std::string(key.branch_id),
                       .participant = std::string(participant),
@@ -120,7 +122,14 @@ void Service::answered_orphan(const std::string& participant,
                               const BranchKey& key,
                               Verb verb,
                               const Answer& answer) {
-    if (answer.kind != Answer::Kind::contradicted) return;
+    const bool is_contradicted = answer.kind == Answer::Kind::contradicted;
+    if (!is_contradicted && answer.kind != Answer::Kind::acknowledged) return;
+    if (const auto left = left_.find(participant);
+        left != left_.end() && left->second.erase(key) > 0 && left->second.empty()) {
+        left_.erase(left);
+        if (listed_finally_.contains(participant)) write_listed(participant);
+    }
+    if (!is_contradicted) return;
     lanes_.drop(participant, key);
     alerts_.raise({.kind = "heuristic_hazard",
                    .subject = to_text(key.gid) + "/" + key.branch_id,

@@ -83,6 +83,8 @@ void Sweep::ask(const std::string& after) {
     if (after.empty()) {
         question_ = hooks_.question();
         call.target += "&nonce=" + question_->nonce + question_->claim;
+        if (question_->remembered)
+            call.target += "&store_epoch=" + std::to_string(question_->remembered->epoch);
     } else {
         call.target += "&after=" + after;
     }

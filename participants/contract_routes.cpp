@@ -182,15 +182,6 @@ bool begins_with_bracket(std::string_view body) {
     return first != std::string_view::npos && body[first] == '[';
 }
 
-http::Response other_start(const wal::Store& store) {
-    http::Response response =
-        http::problem(503,
-                      "other-start",
-                      "this store was started anew since: ask for its branches in doubt first");
-    response.headers.push_back({store_header, store_text(store)});
-    return response;
-}
-
 http::Handler branch_handler(Verb verb,
                              const Branches& branches,
                              RequestQueue& queue,
@@ -199,9 +190,6 @@ http::Handler branch_handler(Verb verb,
                              std::size_t most_items) {
     return [verb, &branches, &queue, &confirmer, clock = std::move(clock), most_items](
                http::Request request, http::Respond respond) {
-        if (const std::string_view meant = request.header(to_header);
-            !meant.empty() && meant != to_text(queue.store().start()))
-            return respond(other_start(queue.store()));
         const bool is_array = begins_with_bracket(request.body);
         const wal::Urgency urgency = urgency_of(request.header("Priority"));
         http::JsonLimits limits;

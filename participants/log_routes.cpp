@@ -102,6 +102,14 @@ void add_introduction(Json& to,
     to["known"] = known ? to_json(*known) : Json();
     to["configured"] = branches.is_configured(coordinator);
     to["store"] = store_json(store);
+    if (const auto asked = query_number(request, "store_epoch", 0, INT64_MAX).value) {
+        const auto epoch = static_cast<std::uint64_t>(*asked);
+        if (epoch != store.epoch() && !store.has_dropped(epoch)) {
+            const auto then = store.earlier_start(epoch);
+            to["store"]["then"] =
+                then ? Json{{"start", to_text(then->start)}, {"position", then->position}} : Json();
+        }
+    }
     to["nonce"] = query_text(request, "nonce").substr(0, 64);
 }
 

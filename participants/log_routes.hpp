@@ -17,9 +17,6 @@ namespace twophase::participants {
 inline constexpr const char* known_header = "Twophase-Known";
 /// And of our own store, in the same form.
 inline constexpr const char* store_header = "Twophase-Store";
-/// Of a request: the start of the store that it is meant for. Another one, or the start of a copy,
-/// must not do its work before it has introduced itself.
-inline constexpr const char* to_header = "Twophase-To";
 
 /// The value of `store_header` now.
 std::string store_text(const wal::Store& store);

@@ -23,6 +23,8 @@
 namespace twophase::wal {
 namespace {
 
+constexpr std::size_t starts_kept = 64;
+
 void end_process(const std::string& why) {
     spdlog::critical("the store failed, the process ends: {}", why);
     spdlog::default_logger()->flush();
@@ -114,7 +116,8 @@ struct Store::State {
     bool is_new = false;
     std::uint64_t epoch = 0;
     Token start;
-    std::uint64_t position = 0;  // of the barrier
+    std::uint64_t position = 0;      // of the barrier
+    std::vector<StoreStart> starts;  // this one too
     std::uint64_t numbers_above = 0;
     std::optional<RunningClock> clock;
     std::optional<HeadroomGauge> headroom;
@@ -159,13 +162,14 @@ void Store::State::open() {
         numbers_above = identity.epoch;
         write_named_number(batch, store_table, restored_at_epoch, numbers_above);
     }
+    position = read_named_number(batch, store_table, position_name) + 1;
     const StoreIdentity raised = this_start();
     const bool is_where_it_was = !is_new && raised.is_moved == identity.is_moved;
     lock.write_note(is_where_it_was ? identity.place.note : Token{}, raised.place.note);
     epoch = raised.epoch;
     start = raised.start;
     identity.is_moved = raised.is_moved;
-    position = read_named_number(batch, store_table, position_name) + 1;
+    starts = raised.starts;
     write_named_number(batch, store_table, position_name, position);
     write_identity(batch, store_table, raised);
     crash_point("before-barrier");
@@ -189,6 +193,8 @@ StoreIdentity Store::State::this_start() const {
         identity.place.is_same_file(raised.place) && lock.was_last(identity.place.note);
     if (!is_new && !is_same && !identity.is_handed_over) raised.is_moved = true;
     raised.is_handed_over = false;
+    raised.starts.push_back({raised.epoch, raised.start, position});
+    if (raised.starts.size() > starts_kept) raised.starts.erase(raised.starts.begin());
     return raised;
 }
 
@@ -230,6 +236,15 @@ Token Store::start() const { return state_->start; }
 std::uint64_t Store::position() const { return state_->writer->position(); }
 
 std::uint64_t Store::began_at() const { return state_->position; }
+
+std::optional<StoreStart> Store::earlier_start(std::uint64_t epoch) const {
+    const std::vector<StoreStart>& all = state_->starts;
+    const auto found = std::ranges::find(all, epoch, &StoreStart::epoch);
+    if (found == all.end() || std::next(found) == all.end()) return std::nullopt;
+    return StoreStart{epoch, found->start, std::next(found)->position - 1};
+}
+
+bool Store::has_dropped(std::uint64_t epoch) const { return epoch < state_->starts.front().epoch; }
 
 void Store::amend(Unit& unit,
                   const Store& store,

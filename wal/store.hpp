@@ -108,6 +108,13 @@ struct Job {
     std::function<void()> refused = {};
 };
 
+/// A start of a store: an opening of it, by its program or by recoveryctl.
+struct StoreStart {
+    std::uint64_t epoch = 0;
+    Token start;
+    std::uint64_t position = 0;  // told of an earlier one: its last; stored: its barrier's
+};
+
 /// What the store knows about itself; read at open, before the barrier raised the epoch.
 struct StoreIdentity {
     std::string kind;
@@ -117,10 +124,11 @@ struct StoreIdentity {
     bool is_backup = false;
     bool was_restored = false;  // it lacks what came after its backup
 
-    Token log;                    // drawn when the store was made, or made out of a backup
-    std::vector<Token> replaces;  // those whose place it takes, the latest first
-    Token start;                  // of the last start
-    Place place;                  // where that start found it
+    Token log;                       // drawn when the store was made, or made out of a backup
+    std::vector<Token> replaces;     // those whose place it takes, the latest first
+    Token start;                     // of the last start
+    std::vector<StoreStart> starts;  // the latest ones, that one the last
+    Place place;                     // where that start found it
     /// A start found it at another place than the one before had left it: until somebody else has
     /// confirmed that nothing came after it, it may be an old copy.
     bool is_moved = false;
@@ -173,6 +181,11 @@ public:
     std::uint64_t position() const;
     /// The position of this start's barrier: all that earlier starts made durable is below it.
     std::uint64_t began_at() const;
+    /// An earlier start, with the last position that it made durable. Nothing where this store had
+    /// none of that epoch, or the epoch is this start's.
+    std::optional<StoreStart> earlier_start(std::uint64_t epoch) const;
+    /// The store keeps its latest starts alone: what came of such an old one it doesn't know.
+    bool has_dropped(std::uint64_t epoch) const;
     /// Changes what the store knows about itself in the batch of this unit. identity() stays.
     static void amend(Unit& unit,
                       const Store& store,

@@ -56,6 +56,12 @@ StoreIdentity decode_identity(std::string_view stored) {
     for (auto left = take_number<std::uint32_t>(*value); left > 0; --left)
         identity.replaces.push_back(take_token(*value));
     identity.start = take_token(*value);
+    for (auto left = take_number<std::uint32_t>(*value); left > 0; --left) {
+        StoreStart& start = identity.starts.emplace_back();
+        start.epoch = take_number<std::uint64_t>(*value);
+        start.start = take_token(*value);
+        start.position = take_number<std::uint64_t>(*value);
+    }
     identity.place.device = take_number<std::uint64_t>(*value);
     identity.place.file = take_number<std::uint64_t>(*value);
     identity.place.born_at = take_number<std::uint64_t>(*value);
@@ -81,6 +87,12 @@ std::string encode_identity(const StoreIdentity& identity) {
     append_number(value, static_cast<std::uint32_t>(identity.replaces.size()));
     for (const Token& replaced : identity.replaces) append_token(value, replaced);
     append_token(value, identity.start);
+    append_number(value, static_cast<std::uint32_t>(identity.starts.size()));
+    for (const StoreStart& each : identity.starts) {
+        append_number(value, each.epoch);
+        append_token(value, each.start);
+        append_number(value, each.position);
+    }
     append_number(value, identity.place.device);
     append_number(value, identity.place.file);
     append_number(value, identity.place.born_at);

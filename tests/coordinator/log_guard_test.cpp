@@ -201,6 +201,27 @@ TEST(LogGuardTest, AParticipantsStoreThatLacksOneBatchIsTold) {
         Testimony::fine);
 }
 
+// An old copy that has worked on its own since has caught up by its numbers, not by what it tells
+// of the start that was heard.
+TEST(LogGuardTest, AStoreTellsHowFarTheRememberedStartCame) {
+    const wal::SeenStore before{token(1), 4, token(4), 100};
+    Introduction told{.is_foreign = false, .known = {}, .store = {}};
+    told.store.log = token(1);
+    told.store.start = token(7);
+    told.store.epoch = 7;
+    told.store.position = 300;
+    told.store.began_at = 250;
+    const auto judged = [&](const std::optional<EarlierStart>& then) {
+        told.then = then;
+        return LogGuard::judge_store("credit", told, before).testimony;
+    };
+    EXPECT_EQ(judged({}), Testimony::fine) << "it is not told";
+    EXPECT_EQ(judged(EarlierStart{token(4), 100}), Testimony::fine);
+    EXPECT_EQ(judged(EarlierStart{token(4), 99}), Testimony::old_store);
+    EXPECT_EQ(judged(EarlierStart{token(9), 200}), Testimony::old_store) << "a start of a copy";
+    EXPECT_EQ(judged(EarlierStart{}), Testimony::old_store) << "it had none of that epoch";
+}
+
 TEST(LogGuardTest, AnEmptyCopiedOrDoubledStoreIsTold) {
     const wal::SeenStore before{token(1), 4, token(4), 100};
     EXPECT_EQ(judge_store({token(2), 1, token(9), 1}, before), Testimony::other_store);

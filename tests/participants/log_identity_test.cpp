@@ -203,15 +203,19 @@ TEST(ParticipantLogTest, BranchesAreListedWithTheirKeysEndedOnesToo) {
 class FirstUseTest : public ::testing::Test {
 protected:
     FirstUseTest() {
+        start();
+        post(at(), "/v1/accounts", {{"user_id", "ann"}, {"credit_type", "points"}});
+        post(at(),
+             "/v1/accounts/ann/points/grant",
+             {{"amount", 100}, {"business_code", "welcome"}, {"business_id", "1"}});
+    }
+    void start() {
+        participant_.reset();
         Config config = credit::defaults();
         config.coordinators.insert_or_assign("main",
                                              http::Endpoint::parse(coordinator_.url()).value());
         participant_ = std::make_unique<RunningParticipant>(
             std::make_unique<credit::CreditKind>(), config, directory_.path());
-        post(at(), "/v1/accounts", {{"user_id", "ann"}, {"credit_type", "points"}});
-        post(at(),
-             "/v1/accounts/ann/points/grant",
-             {{"amount", 100}, {"business_code", "welcome"}, {"business_id", "1"}});
     }
     const http::Endpoint& at() const { return participant_->endpoint(); }
     void say(Json identity) {
@@ -295,6 +299,24 @@ TEST_F(FirstUseTest, WithoutAClaimAQuestionChangesNothing) {
     EXPECT_EQ(asked_, 0);
 }
 
+// What came after a start that was heard does not hide how far that start had come.
+TEST_F(FirstUseTest, AStoreTellsWhatItKnowsOfAnEarlierStart) {
+    const auto store = [this](const std::string& more) {
+        return get(at(), "/v1/branches/in-doubt?coordinator=main&nonce=n3" + more).body["store"];
+    };
+    const Json before = store("&store_epoch=1");
+    EXPECT_FALSE(before.contains("then")) << "it is that start still";
+    start();
+    start();
+    const Json now = store("&store_epoch=1");
+    EXPECT_EQ(now["epoch"], 3);
+    EXPECT_EQ(now["then"]["start"], before["start"]);
+    EXPECT_GE(now["then"]["position"], before["position"]);
+    EXPECT_LE(now["then"]["position"], now["began_at"].get<int>() - 2);
+    EXPECT_TRUE(store("&store_epoch=9")["then"].is_null()) << "it never had such a start";
+    EXPECT_FALSE(store("").contains("then"));
+}
+
 TEST_F(FirstUseTest, AnswersToMessagesCarryWhatIsKnown) {
     say(identity(ours));
     ask(ours);
@@ -306,28 +328,6 @@ TEST_F(FirstUseTest, AnswersToMessagesCarryWhatIsKnown) {
     const testing::Reply reply = post(at(), "/v1/branches/prepare", message);
     EXPECT_EQ(reply.header("Twophase-Known"), ours + " 3 " + token('3') + " 77");
     EXPECT_EQ(reply.header("Twophase-Store").substr(32, 3), " 1 ");
-}
-
-// What is meant for another start may have come to an old copy: its work would be lost.
-TEST_F(FirstUseTest, AMessageForAnotherStartIsNotCarriedOut) {
-    say(identity(ours));
-    const std::string start = ask(ours)["store"]["start"];
-    const auto prepare = [&](const std::string& to) {
-        Json message = deduct(1);
-        message["log"] = ours;
-        message["epoch"] = 3;
-        message["start"] = token('3');
-        message["position"] = 77;
-        return testing::send(at(), "POST", "/v1/branches/prepare", message, {{"Twophase-To", to}});
-    };
-    const testing::Reply refused = prepare(token('9'));
-    EXPECT_EQ(refused.status, 503U);
-    EXPECT_EQ(refused.body["code"], "other-start");
-    EXPECT_NE(refused.header("Twophase-Store").find(start), std::string::npos)
-        << "so that it can be asked at once";
-    EXPECT_TRUE(get(at(), "/v1/branches/in-doubt?coordinator=main").body["items"].empty());
-    EXPECT_EQ(prepare(start).status, 200U);
-    EXPECT_EQ(get(at(), "/v1/branches/in-doubt?coordinator=main").body["items"].size(), 1U);
 }
 
 }  // namespace

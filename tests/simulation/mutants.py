@@ -122,7 +122,7 @@ MUTANTS = {
                                               "    if (decision == Decision::rollback && !highest->is_durably_rolled_back) return unknown;\n", ""),
     "who has seen more of the log is answered": ("coordinator/log_api.cpp", "if (seen && service.knows_less_than(*seen)) verdict", "if (false) verdict"),
     "any answer is a list of branches": ("coordinator/lost.cpp", " &&\n                         text_in(body->root(), \"nonce\") == reading.nonce;", ";"),
-    "a copy of a store works before it is heard": ("participants/contract_routes.cpp", "!meant.empty() && meant != to_text", "false && meant != to_text"),
+    "a store's end of a start is not asked": ("coordinator/log_guard.cpp", "if (told.then)", "if (told.then && false)"),
     "a closed log presumes": ("coordinator/service_clients.cpp", "if (!is_confirmed_ || !closed_for_.empty()) return false;", ""),
     "a lost key is free": ("coordinator/service_clients.cpp", "if (const auto lost = lost_under(submission.key)) return", "if (const auto lost = lost_under(submission.key); lost && false) return"),
     "any log is listened to": ("participants/branches.cpp", "if (message.log == (is_pinned ? pinned->second : seen.log)) return std::nullopt;",

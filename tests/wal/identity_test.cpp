@@ -76,6 +76,27 @@ TEST_F(IdentityTest, ThePositionGrowsWithEveryDurableBatchAndOverStarts) {
     EXPECT_GT(log.store().position(), last);
 }
 
+TEST_F(IdentityTest, TheStoreKnowsWhereItsLatestStartsEnded) {
+    std::vector<StoreStart> ended;
+    for (int i = 0; i < 70; ++i) {
+        Log log = open();
+        for (std::uint64_t epoch = 1; epoch <= ended.size(); ++epoch) {
+            const auto earlier = log.store().earlier_start(epoch);
+            ASSERT_NE(earlier.has_value(), log.store().has_dropped(epoch)) << i << " " << epoch;
+            if (!earlier) continue;
+            EXPECT_EQ(earlier->start, ended[epoch - 1].start);
+            EXPECT_EQ(earlier->position, ended[epoch - 1].position);
+        }
+        EXPECT_FALSE(log.store().earlier_start(log.store().epoch()));
+        EXPECT_FALSE(log.store().has_dropped(log.store().epoch()));
+        if (i % 3 == 0) append_and_wait(log, loop_, {started(i + 1)});
+        ended.push_back({log.store().epoch(), log.store().start(), log.store().position()});
+    }
+    EXPECT_TRUE(open().store().has_dropped(1));
+    EXPECT_FALSE(open().store().earlier_start(500));
+    EXPECT_FALSE(open().store().has_dropped(500));
+}
+
 TEST_F(IdentityTest, ABatchThatWritesNothingIsNoNewPosition) {
     Log log = open();
     const std::uint64_t before = log.store().position();
