@@ -135,7 +135,9 @@ void add_log_routes(http::Router& router,
                     RequestQueue& queue,
                     Clock clock) {
     router.add("GET", "/v1/branches/list", [&](const http::Request& request, auto respond) {
-        respond(read_or_damaged([&] { return list(branches, queue.store(), request); }));
+        queue.when_caught_up([&, request, respond] {
+            respond(read_or_damaged([&] { return list(branches, queue.store(), request); }));
+        });
     });
     router.add("POST",
                "/v1/coordinators/{id}/forget",

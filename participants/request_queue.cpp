@@ -23,6 +23,12 @@ void RequestQueue::submit(Piece piece) {
     submit(std::move(pieces));
 }
 
+void RequestQueue::when_caught_up(std::function<void()> then) {
+    if (in_flight_ == 0) return then();
+    store_.submit(
+        {.work = {}, .then = [then = std::move(then)](wal::Written) { then(); }, .label = "asked"});
+}
+
 wal::Job RequestQueue::job_of(Piece piece) {
     auto is_damaged = std::make_shared<bool>(false);
     wal::Job job;

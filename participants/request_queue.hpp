@@ -44,6 +44,9 @@ public:
     void submit(std::vector<Piece> pieces);
     void submit(Piece piece);
 
+    /// Calls `then` once all that was submitted before has its fate; at once where nothing waits.
+    void when_caught_up(std::function<void()> then);
+
     std::size_t in_flight() const { return in_flight_; }
     wal::Store& store() { return store_; }
     /// For who knows what was asked and answered; the queue sees neither.

@@ -2,6 +2,7 @@
 // coordinator that is asked.
 #include "participants/credit/credit.hpp"
 #include "tests/participants/credit_bench.hpp"
+#include "tests/participants/router_bench.hpp"
 #include "tests/participants/running.hpp"
 
 #include <gtest/gtest.h>
@@ -315,6 +316,29 @@ TEST_F(FirstUseTest, AStoreTellsWhatItKnowsOfAnEarlierStart) {
     EXPECT_LE(now["then"]["position"], now["began_at"].get<int>() - 2);
     EXPECT_TRUE(store("&store_epoch=9")["then"].is_null()) << "it never had such a start";
     EXPECT_FALSE(store("").contains("then"));
+}
+
+// A message that came before the question is known, or the question waits: an old copy of a log
+// would hear of it too late.
+TEST(LogRoutesTest, AQuestionIsAnsweredBehindWhatCameBeforeIt) {
+    testing::RouterBench bench;
+    bench.call("POST", "/v1/accounts", {{"user_id", "ann"}, {"credit_type", "points"}});
+    bench.call("POST",
+               "/v1/accounts/ann/points/grant",
+               {{"amount", 100}, {"business_code", "welcome"}, {"business_id", "1"}});
+    const auto is_known = [](const testing::Reply& reply) {
+        return reply.status == 200 && reply.body["items"].size() == 1;
+    };
+    const auto prepared = bench.ask("POST", "/v1/branches/prepare", deduct(1));
+    const auto doubts = bench.ask("GET", "/v1/branches/in-doubt?coordinator=main&nonce=1");
+    const auto list = bench.ask("GET", "/v1/branches/list?coordinator=main&nonce=2");
+    EXPECT_FALSE(prepared.is_there() || doubts.is_there() || list.is_there());
+    bench.run();
+    EXPECT_EQ(prepared.status(), 200U) << prepared.reply().body;
+    EXPECT_TRUE(is_known(doubts.reply())) << doubts.reply().body;
+    EXPECT_TRUE(is_known(list.reply())) << list.reply().body;
+    EXPECT_TRUE(bench.ask("GET", "/v1/branches/in-doubt?coordinator=main&nonce=3").is_there())
+        << "nothing is waited for";
 }
 
 TEST_F(FirstUseTest, AnswersToMessagesCarryWhatIsKnown) {

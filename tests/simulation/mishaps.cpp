@@ -172,6 +172,8 @@ void Mishaps::move_folder() {
 
 void Mishaps::set_back(Fault fault) {
     begin(fault, Stage::wrong);
+    // A disk is not set back before what its program had sent has arrived.
+    if (fault == Fault::log_snapshot) world_.silence(coordinator_);
     const Kept& kept = one_of(copies_);
     world_.note("the coordinator's log is set back to position " + std::to_string(kept.position) +
                 " from " + std::to_string(folders::position_of(coordinator_.directory)));

@@ -183,9 +183,12 @@ void World::call(Node& from,
     auto is_over = std::make_shared<bool>(false);
     Node* sender = &from;
     const auto finish = [this, sender, is_over, done = std::move(done), life = from.life()](
-                            Microseconds when, http::Result<http::Response> result) {
+                            Microseconds when,
+                            http::Result<http::Response> result,
+                            const Node* answerer = nullptr) {
         if (sender->life() != life) return;
-        at(when, sender, [is_over, done, result = std::move(result)] {
+        at(when, sender, [this, is_over, done, result = std::move(result), answerer, said = now_] {
+            if (answerer != nullptr && is_silenced(*answerer, said)) return;
             if (!std::exchange(*is_over, true)) done(result);
         });
     };
@@ -199,19 +202,20 @@ void World::call(Node& from,
         return is_faulty && now_ < cut_until_ && (cut_ == sender || cut_ == receiver);
     };
     if (is_cut() || strikes(Fault::request_lost)) return;
-    const auto respond = [this, finish, is_cut](http::Response response) {
+    const auto respond = [this, finish, is_cut, receiver](http::Response response) {
         if (is_cut() || strikes(Fault::reply_lost)) return;
         const Microseconds when = now_ + transit();
         if (strikes(Fault::reply_garbled))
-            finish(when, garble(std::move(response)));
+            finish(when, garble(std::move(response)), receiver);
         else
-            finish(when, std::move(response));
+            finish(when, std::move(response), receiver);
     };
     const int copies = strikes(Fault::request_repeated) ? 2 : 1;
     for (int copy = 0; copy < copies; ++copy) {
         Microseconds delay = transit();
         if (strikes(Fault::request_late)) delay += timeout.count() * chance.between(1'000, 4'000);
-        at(now_ + delay, nullptr, [this, receiver, request, respond, finish] {
+        at(now_ + delay, nullptr, [this, sender, receiver, request, respond, finish, said = now_] {
+            if (is_silenced(*sender, said)) return;
             if (receiver->is_up())
                 receiver->run([&] { receiver->answer(request, respond); });
             else

@@ -126,6 +126,8 @@ public:
     Node* find(const std::string& host) const;
     /// Whom a request to this host reaches, where it is not the node of that name.
     std::function<Node*(const std::string& host)> redirect;
+    /// What this node has sent, and answered, arrives no more.
+    void silence(const Node& node) { silenced_at_[&node] = now_; }
     /// Before each request leaves.
     std::function<void()> watch_calls;
     /// A request from `from`'s present life to whoever is called `host`.
@@ -146,6 +148,10 @@ private:
             return a.when != b.when ? a.when > b.when : a.number > b.number;
         }
     };
+    bool is_silenced(const Node& node, Microseconds sent_at) const {
+        const auto found = silenced_at_.find(&node);
+        return found != silenced_at_.end() && sent_at <= found->second;
+    }
     Microseconds transit();
     void deliver(Node& to, const http::Request& request, const http::Respond& respond);
     http::Result<http::Response> garble(http::Response response);
@@ -156,6 +162,7 @@ private:
     std::uint64_t numbers_ = 0;
     std::vector<std::string> trace_;
     std::vector<Node*> nodes_;
+    std::map<const Node*, Microseconds> silenced_at_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> queue_;
     http::Response stray_{.status = 200, .body = "{}"};  // what was once answered to somebody
     Microseconds stray_at_ = 0;
