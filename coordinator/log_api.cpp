@@ -105,6 +105,9 @@ Response not_written() {
 
 Response show_identity(const Service& service, const http::Request& request) {
     Json answer = identity_json(service);
+    // Listened to by one who has seen more, this copy would take it from the newest.
+    if (const auto seen = witness(request); seen && service.knows_less_than(*seen))
+        answer["open"] = false;
     const auto nonce = request.query.find("nonce");
     answer["nonce"] = nonce == request.query.end() ? "" : nonce->second.substr(0, 64);
     return http::json_response(answer);

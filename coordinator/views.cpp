@@ -15,14 +15,14 @@ using http::ObjectText;
 
 Json tree(std::string_view text) { return Json::parse(text, nullptr, false); }
 
-/// What is told of one branch: of a live one its votes and errors too.
+/// What is told of one branch: what is durable; of a live one also what a crash would forget, as
+/// such.
 struct BranchFacts {
     BranchIndex index = 0;
     const BranchRequest* request = nullptr;
-    const BranchVote* vote = nullptr;
+    const FoldedBranch* known = nullptr;
     std::optional<How> how;
     const SharedText* result = nullptr;
-    std::uint32_t attempts = 0;  // unclear answers, or tries that failed
     const LiveBranch* live = nullptr;
 };
 
@@ -41,7 +41,7 @@ const char* under_way(Verb verb) {
 std::string branch_state(const BranchFacts& branch, Mode mode, std::optional<Decision> decision) {
     if (branch.how) return std::string(to_text(*branch.how));
     if (branch.live != nullptr && branch.live->is_contradicted) return "needs_attention";
-    const Vote vote = branch.vote->vote;
+    const Vote vote = branch.known->vote.vote;
     if (decision) {
         if (branch.live != nullptr && branch.live->closing) return "compensating";
         const auto left = delivery(mode, *decision, branch.index, vote);
@@ -59,24 +59,46 @@ bool is_undone(const BranchFacts& branch) {
            *branch.how != How::rolled_back;
 }
 
+/// What is seen of a branch and stands in no record yet: a crash forgets it. Empty: nothing.
+std::string progress_of(const BranchFacts& branch) {
+    if (branch.live == nullptr || branch.how) return {};
+    const LiveBranch& live = *branch.live;
+    const bool is_answered =
+        live.vote.vote != branch.known->vote.vote && live.vote.vote != Vote::unasked;
+    const bool is_tried = live.attempts > 0 && live.attempts != branch.known->failed_attempts;
+    if (!is_answered && !is_tried) return {};
+    std::string text;
+    ObjectText object(text);
+    if (is_answered) object.text("answered", to_text(live.vote.vote));
+    if (live.attempts > 0) object.number("attempts", live.attempts);
+    if (is_answered && !live.vote.code.empty()) object.text("code", live.vote.code);
+    if (!live.last_error.empty()) object.text("last_error", live.last_error);
+    if (is_answered && !live.vote.message.empty()) object.text("message", live.vote.message);
+    object.close();
+    return text;
+}
+
 // Members in alphabetical order, here and in outcome_text, as everywhere.
 void append_branch(std::string& to,
                    const BranchFacts& branch,
                    Mode mode,
                    std::optional<Decision> decision) {
-    const BranchVote& vote = *branch.vote;
+    const BranchVote& vote = branch.known->vote;
     const bool undone = is_undone(branch);
     const SharedText& done = undone || branch.result->empty() ? vote.result : *branch.result;
     ObjectText object(to);
-    if (branch.attempts > 0) object.number("attempts", branch.attempts);
+    if (branch.known->failed_attempts > 0) object.number("attempts", branch.known->failed_attempts);
     object.text("branch_id", branch.request->branch_id);
     if (!vote.code.empty()) object.text("code", vote.code);
     if (undone && !branch.result->empty()) object.raw("compensation", *branch.result);
-    if (branch.live != nullptr && !branch.live->last_error.empty())
-        object.text("last_error", branch.live->last_error);
+    if (branch.known->failed_attempts > 0)
+        object.text("last_error",
+                    branch.known->failure_code + ": " + branch.known->failure_message);
     if (decision && mode == Mode::eventual && branch.index > 0)
         object.number("max_retries", tries_of(*branch.request) - 1);
     if (!vote.message.empty()) object.text("message", vote.message);
+    if (const std::string progress = progress_of(branch); !progress.empty())
+        object.raw("not_durable", progress);
     object.text("operation", branch.request->operation);
     object.text("participant", branch.request->participant);
     if (!done.empty()) object.raw("result", done);
@@ -92,7 +114,7 @@ public:
     void add(const BranchFacts& branch) {
         if (branch.index > 0) view_.branches_text += ',';
         append_branch(view_.branches_text, branch, mode_, view_.decision);
-        if (view_.why.branch == branch.index) view_.refused_code = branch.vote->code;
+        if (view_.why.branch == branch.index) view_.refused_code = branch.known->vote.code;
     }
     void close() { view_.branches_text += ']'; }
 
@@ -121,10 +143,9 @@ void fill_live(View& view, const Transaction& t) {
     for (BranchIndex i = 0; i < t.live.size(); ++i)
         list.add({.index = i,
                   .request = &t.started().branches[i],
-                  .vote = &t.live[i].vote,
-                  .how = t.live[i].how,
+                  .known = &t.folded.branches[i],
+                  .how = t.told_end(i),
                   .result = &t.live[i].result,
-                  .attempts = t.live[i].attempts,
                   .live = &t.live[i]});
     list.close();
 }
@@ -145,10 +166,9 @@ void fill_folded(View& view, const Folded& folded, const std::string& damage) {
     for (BranchIndex i = 0; i < folded.branches.size(); ++i)
         list.add({.index = i,
                   .request = &folded.started.branches[i],
-                  .vote = &folded.branches[i].vote,
+                  .known = &folded.branches[i],
                   .how = folded.branches[i].how,
-                  .result = &folded.branches[i].result,
-                  .attempts = folded.branches[i].failed_attempts});
+                  .result = &folded.branches[i].result});
     list.close();
 }
 

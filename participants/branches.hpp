@@ -42,10 +42,12 @@ public:
     Answer handle(wal::Unit& unit, const Message& message, const Moment& moment) const;
 
     /// Listens to this log of `coordinator`, which its own URL has confirmed, from now on; audited.
-    /// False, and nothing is written, where another one is known that it doesn't replace.
+    /// `seen`: what was known when that was asked, and told with the question. False, and nothing
+    /// is written, where another one is known that it doesn't replace, or more was seen meanwhile.
     bool take_log(wal::Unit& unit,
                   const std::string& coordinator,
                   const LogClaim& claim,
+                  const std::optional<LogClaim>& seen,
                   const Moment& moment) const;
     /// Forgets which log this coordinator works on: the next one is taken once confirmed. By a
     /// person's word; audited. False where none is known.

@@ -33,11 +33,14 @@ bool fits(const InDoubt& entry, const Branches::InDoubtFilter& filter) {
 bool Branches::take_log(wal::Unit& unit,
                         const std::string& coordinator,
                         const LogClaim& claim,
+                        const std::optional<LogClaim>& seen,
                         const Moment& moment) const {
     Coordinator known =
         read<Coordinator>(unit, tables_.coordinators, coordinator).value_or(Coordinator{});
     const bool is_same_log = known.log == claim.log;
     if (is_same_log && known.start == claim.start) return true;
+    if (is_same_log && (!seen || known.start != seen->start || known.position > seen->position))
+        return false;
     if (is_same_log &&
         (claim.epoch <= known.epoch || lacks_what_was_seen(known, claim.epoch, claim.began_at)))
         return false;

@@ -155,9 +155,7 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         try {
             const auto known = branches.known_log(queue.store().snapshot(), item.entry.coordinator);
             if (!known) return "";
-            return "?participant=" + options.participant + "&log=" + known->log +
-                   "&epoch=" + std::to_string(known->epoch) + "&start=" + known->start +
-                   "&position=" + std::to_string(known->position);
+            return "?participant=" + options.participant + "&" + to_query(*known);
         } catch (const DamagedRecord&) {
             return "";
         }

@@ -72,15 +72,18 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
 
     void ask(const std::string& coordinator, Question& question) {
         const std::string nonce = std::to_string(around.random());
+        // Who lacks what was seen of its log says that it may not be listened to.
+        const std::optional<LogClaim> seen = known_log(coordinator);
         http::Call call;
-        call.target = "/v1/identity?nonce=" + nonce;
+        call.target = "/v1/identity?nonce=" + nonce + (seen ? "&" + to_query(*seen) : "");
         question.peer->send(
             std::move(call),
             options.timeout,
-            [self = shared_from_this(), coordinator, nonce](http::Result<http::Response> result) {
+            [self = shared_from_this(), coordinator, nonce, seen](
+                http::Result<http::Response> result) {
                 if (self->is_stopped) return;
                 auto claim = result ? read_identity(*result, coordinator, nonce) : std::nullopt;
-                if (claim) return self->take(coordinator, *std::move(claim));
+                if (claim) return self->take(coordinator, *std::move(claim), seen);
                 spdlog::info("coordinator {} was asked which log it works on: {}",
                              coordinator,
                              result ? "no answer that counts" : result.error().message());
@@ -88,7 +91,15 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
             });
     }
 
-    void take(const std::string& coordinator, LogClaim claim) {
+    std::optional<LogClaim> known_log(const std::string& coordinator) const {
+        try {
+            return branches.known_log(queue.store().snapshot(), coordinator);
+        } catch (const DamagedRecord&) {
+            return std::nullopt;
+        }
+    }
+
+    void take(const std::string& coordinator, LogClaim claim, const std::optional<LogClaim>& seen) {
         auto is_taken = std::make_shared<bool>(false);
         const std::string log = claim.log;
         queue.submit({
@@ -96,9 +107,10 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
                 [self = shared_from_this(),
                  coordinator,
                  claim = std::move(claim),
+                 seen,
                  is_taken,
                  moment = clock()](wal::Unit& unit) {
-                    *is_taken = self->branches.take_log(unit, coordinator, claim, moment);
+                    *is_taken = self->branches.take_log(unit, coordinator, claim, seen, moment);
                 },
             .then =
                 [self = shared_from_this(), coordinator, log, is_taken](Fate fate) {

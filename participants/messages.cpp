@@ -4,6 +4,11 @@
 
 namespace twophase::participants {
 
+std::string to_query(const LogClaim& seen) {
+    return "log=" + seen.log + "&epoch=" + std::to_string(seen.epoch) + "&start=" + seen.start +
+           "&position=" + std::to_string(seen.position);
+}
+
 bool LogClaim::does_replace(std::string_view other) const {
     return std::ranges::find(replaces, other) != replaces.end();
 }

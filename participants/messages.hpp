@@ -46,6 +46,9 @@ struct LogClaim {
     bool does_replace(std::string_view other) const;
 };
 
+/// "log=…&epoch=…&start=…&position=…": what was seen of a log, for the coordinator that is asked.
+std::string to_query(const LogClaim& seen);
+
 struct Message {
     Verb verb = Verb::prepare;
     std::string gid;

@@ -54,6 +54,9 @@ bool is_used_later(const Started& started, BranchIndex branch) {
 
 bool is_by_hand(How how) { return how == How::by_hand || how == How::discarded; }
 
+/// Its participant's word; else a limit's or a person's.
+bool is_acknowledged(How how) { return !is_by_hand(how) && how != How::dead_letter; }
+
 }  // namespace
 
 std::string_view to_text(Phase phase) {
@@ -91,11 +94,21 @@ bool Transaction::needs_attention() const {
     return false;
 }
 
+std::optional<How> Transaction::told_end(BranchIndex branch) const {
+    const std::optional<How> how = live[branch].how;
+    if (!how || is_acknowledged(*how) || folded.branches[branch].how == how) return how;
+    return std::nullopt;
+}
+
 std::size_t Transaction::dead_letters() const {
-    return static_cast<std::size_t>(std::ranges::count(live, How::dead_letter, &LiveBranch::how));
+    std::size_t dead = 0;
+    for (BranchIndex i = 0; i < live.size(); ++i) dead += told_end(i) == How::dead_letter ? 1 : 0;
+    return dead;
 }
 
 bool Transaction::is_completed() const {
+    for (BranchIndex i = 0; i < live.size(); ++i)
+        if (live[i].how && !told_end(i)) return false;
     return phase == Phase::finishing || (phase == Phase::delivering && !is_open());
 }
 
@@ -240,10 +253,27 @@ Effects Protocol::on(const Logged& e, Time) {
             deliver_next(*t, effects);  // all of it, where nothing was presumed
         finish_if_delivered(*t, effects);
     } else if (const auto* by_hand = std::get_if<Resolved>(&e.record)) {
+        effects.push_back(Alert{"resolved_by_hand",
+                                gid,
+                                by_hand->branch,
+                                by_hand->how + " by " + by_hand->who + ": " + by_hand->reason});
         effects.push_back(Tell{gid, Milestone::resolved});
         if (by_hand->branch) resolved(*t, *by_hand->branch, by_hand->how, effects);
+    } else if (const auto* done = std::get_if<BranchDone>(&e.record)) {
+        if (!is_acknowledged(done->how)) ended(*t, *done, effects);
     }
     return effects;
+}
+
+/// A limit's or a person's end of a branch is durable: now it may be told.
+void Protocol::ended(const Transaction& t, const BranchDone& done, Effects& effects) {
+    const FoldedBranch& branch = t.folded.branches[done.branch];
+    if (branch.how == How::dead_letter)
+        effects.push_back(Alert{"dead_letter",
+                                done.gid,
+                                done.branch,
+                                branch.failure_code + ": " + branch.failure_message});
+    if (t.is_completed()) effects.push_back(Tell{done.gid, Milestone::completed});
 }
 
 Effects Protocol::on(const Unlogged& e, Time) {
@@ -312,7 +342,6 @@ void Protocol::fail_delivery(
         return;
     }
     effects.push_back(withdraw(t, branch));
-    effects.push_back(Alert{"dead_letter", gid, branch, live.last_error});
     end_branch(t, branch, How::dead_letter, {}, effects);
 }
 
@@ -322,8 +351,10 @@ void Protocol::end_branch(
     t.live[branch].how = how;
     t.live[branch].result = result;
     if (how != How::dead_letter) t.live[branch].last_error.clear();
-    const bool is_forced = is_by_hand(how) || how == How::dead_letter;
-    append(t, BranchDone{t.started().gid, branch, how, std::move(result)}, is_forced, effects);
+    append(t,
+           BranchDone{t.started().gid, branch, how, std::move(result)},
+           !is_acknowledged(how),
+           effects);
     if (t.phase == Phase::delivering) deliver_next(t, effects);
     finish_if_delivered(t, effects);
 }
@@ -331,13 +362,13 @@ void Protocol::end_branch(
 void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
     if (t.phase != Phase::delivering || t.is_open()) return;
     // A dead letter waits for a person, and nobody else for it.
-    if (t.dead_letters() == 0) {
+    if (std::ranges::count(t.live, How::dead_letter, &LiveBranch::how) == 0) {
         t.phase = Phase::finishing;
         const bool is_heuristic = std::ranges::any_of(
             t.live, [](const LiveBranch& b) { return b.how && is_by_hand(*b.how); });
         append(t, Finished{t.started().gid, is_heuristic}, false, effects);
     }
-    effects.push_back(Tell{t.started().gid, Milestone::completed});
+    if (t.is_completed()) effects.push_back(Tell{t.started().gid, Milestone::completed});
 }
 
 Effects Protocol::on(const Unclear& e, Time) {

@@ -72,7 +72,7 @@ std::string_view to_text(Phase phase);
 /// What is known of a branch beyond the durable records; a crash loses it.
 struct LiveBranch {
     BranchVote vote;
-    std::optional<How> how;        // it ended so, durable or not
+    std::optional<How> how;        // it ended so, durable or not: see Transaction::told_end()
     std::optional<How> closing;    // a person ends it so, once it is compensated
     SharedText result;             // of its end: JSON text or empty
     bool is_asked = false;         // it may have run: in this life, or perhaps in an earlier one
@@ -95,6 +95,9 @@ struct Transaction {
 
     const Started& started() const { return folded.started; }
     Mode mode() const { return folded.started.mode; }
+    /// How the branch ended, as far as anybody may be told: what its participant acknowledged is on
+    /// that one's disk, a limit's or a person's end is none before its record is durable.
+    std::optional<How> told_end(BranchIndex branch) const;
     /// What is left to tell this branch now, once decided.
     std::optional<Verb> delivery_to(BranchIndex branch) const;
     /// Nothing is left to deliver to this branch; a dead letter waits for a person.
@@ -102,8 +105,9 @@ struct Transaction {
     /// Something is left to deliver to a branch. Once decided; a dead letter does not count.
     bool is_open() const;
     bool needs_attention() const;
+    /// Durable ones.
     std::size_t dead_letters() const;
-    /// Nothing is left to deliver; dead letters may wait for a person.
+    /// Nothing is left to deliver, and all of that may be told; dead letters may wait for a person.
     bool is_completed() const;
 };
 
@@ -199,6 +203,7 @@ private:
         Transaction& t, BranchIndex branch, SharedText code, SharedText message, Effects& effects);
     void resolved(Transaction& t, BranchIndex branch, std::string_view how, Effects& effects);
     void end_branch(Transaction& t, BranchIndex branch, How how, SharedText result, Effects& to);
+    static void ended(const Transaction& t, const BranchDone& done, Effects& effects);
     void finish_if_delivered(Transaction& t, Effects& effects);
     void resume(Transaction& t, Time now, Effects& effects);
     void append(Transaction& t, Record record, bool is_forced, Effects& effects);

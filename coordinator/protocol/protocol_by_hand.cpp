@@ -24,6 +24,7 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
     if (t->decision && !is_decided) return ResolveRefusal::deciding;
     if (!is_decided) return ResolveRefusal::not_decided;
     if (!asked.branch) return ResolveRefusal::branch_required;
+    if (t->live[*asked.branch].how && !t->told_end(*asked.branch)) return ResolveRefusal::deciding;
     const bool is_dead = t->live[*asked.branch].how == How::dead_letter;
     if (asked.how == "retry") return is_dead ? ResolveRefusal::none : ResolveRefusal::not_dead;
     const bool is_over = !is_dead && t->is_settled(*asked.branch);
@@ -46,8 +47,6 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
         t.live[*e.branch].is_sent = false;
         t.live[*e.branch].is_being_ended = true;
     }
-    effects.push_back(
-        Alert{"resolved_by_hand", e.gid, e.branch, e.how + " by " + e.who + ": " + e.reason});
     return effects;
 }
 

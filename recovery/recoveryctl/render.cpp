@@ -71,20 +71,36 @@ std::string entry_text(const Json& details, const Json& entry) {
     return http::dump_replacing(entry);
 }
 
+/// What the running coordinator has seen of a branch and no record tells.
+Json progress_in(const Json& branch) {
+    const bool has_progress = branch.is_object() && branch.contains("not_durable");
+    return has_progress ? branch["not_durable"] : Json::object();
+}
+
 std::string branches_text(const Json& details) {
     Table table({"BRANCH", "PARTICIPANT", "OPERATION", "STATE", "TRIES", "LAST ERROR"});
+    bool has_progress = false;
     for (const Json& branch : items_in(details, "branches")) {
-        std::string error = text_in(branch, "last_error");
-        if (error.empty())
-            error = without_empty_end(text_in(branch, "code") + ": " + text_in(branch, "message"));
+        // What is not durable is marked.
+        const Json progress = progress_in(branch);
+        has_progress = has_progress || !progress.empty();
+        const auto member = [&](const char* name) {
+            const std::string seen = text_in(progress, name);
+            return seen.empty() ? text_in(branch, name) : seen + "*";
+        };
+        const std::string answered = text_in(progress, "answered");
+        std::string error = member("last_error");
+        if (error.empty()) error = without_empty_end(member("code") + ": " + member("message"));
         table.add({text_in(branch, "branch_id"),
                    text_in(branch, "participant"),
                    text_in(branch, "operation"),
-                   text_in(branch, "state"),
-                   text_in(branch, "attempts"),
+                   text_in(branch, "state") + (answered.empty() ? "" : ", " + answered + "*"),
+                   member("attempts"),
                    error});
     }
-    return table.is_empty() ? "" : "\n" + table.text();
+    if (table.is_empty()) return "";
+    const char* note = "* seen by the running coordinator, in no record yet\n";
+    return "\n" + table.text() + (has_progress ? note : "");
 }
 
 std::string timeline_text(const Json& details) {
@@ -130,7 +146,9 @@ void advise_branches(std::vector<std::string>& commands,
             commands.push_back(of_branch + " --how discarded --reason 'why'");
             continue;
         }
-        const bool is_stuck = state == "needs_attention" || !text_in(branch, "last_error").empty();
+        const Json progress = progress_in(branch);
+        const bool is_stuck =
+            state == "needs_attention" || !text_in(progress, "last_error").empty();
         if (is_stuck)
             commands.push_back(resolve + " --branch " + shell_word(text_in(branch, "branch_id")) +
                                " --how by-hand --reason " +

@@ -308,6 +308,23 @@ TEST_F(LogIdentityTest, AnInquiryThatNobodyMintedGetsPendingAndNothingMore) {
     EXPECT_EQ(service_->log_state(), LogState::open);
 }
 
+TEST_F(LogIdentityTest, AWitnessOfMoreIsToldNotToListen) {
+    begin();
+    const auto is_open = [&](const Seen& seen) {
+        http::Request request{.method = "GET"};
+        request.query = {{"nonce", "1"},
+                         {"log", to_text(seen.log)},
+                         {"epoch", std::to_string(seen.epoch)},
+                         {"start", to_text(seen.start)},
+                         {"position", std::to_string(seen.position)}};
+        return Json::parse(show_identity(*service_, request).body)["open"];
+    };
+    Seen more = here();
+    EXPECT_EQ(is_open(more), true);
+    more.position += 1;
+    EXPECT_EQ(is_open(more), false);
+}
+
 // Not even a decision that this log has: the answer would be taken for the word of a later start,
 // which has seen all that this participant has heard of the earlier one.
 TEST_F(LogIdentityTest, AWitnessOfMoreIsToldNothing) {

@@ -171,7 +171,8 @@ protected:
     /// target: a participant of others at first, which knows no such question.
     std::function<http::Result<http::Response>(const std::string& participant,
                                                const std::string& target)>
-        introduce_ = [](const std::string&, const std::string&) {
+        introduce_ = [](const std::string&, const std::string& target) {
+            if (target.starts_with("/list")) return http::Response{.status = 404};
             return http::Response{.body = R"({"items":[],"next":null})"};
         };
     /// Headers that come with the answers to branch messages.

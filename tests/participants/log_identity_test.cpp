@@ -49,8 +49,11 @@ Message said_by(const LogClaim& claim, Message message) {
 
 struct LogBench : CreditBench {
     bool take(const LogClaim& claim) {
+        return take(claim, branches.known_log(store.batch(), "main"));
+    }
+    bool take(const LogClaim& claim, const std::optional<LogClaim>& seen) {
         return store.in_unit(
-            [&](wal::Unit& unit) { return branches.take_log(unit, "main", claim, moment); });
+            [&](wal::Unit& unit) { return branches.take_log(unit, "main", claim, seen, moment); });
     }
     bool forget_log() {
         return store.in_unit([&](wal::Unit& unit) {
@@ -200,6 +203,21 @@ TEST(ParticipantLogTest, BranchesAreListedWithTheirKeysEndedOnesToo) {
 }
 
 // --- first use, with a coordinator that is asked ---
+
+// A copy has caught up by starts of its own; what was seen when its coordinator was asked counts.
+TEST(ParticipantLogTest, AStartIsNotTakenWhereMoreWasSeenThanItsCoordinatorWasTold) {
+    LogBench bench;
+    ASSERT_TRUE(bench.take(claim(ours, 3)));
+    const LogClaim told = bench.known();
+    LogClaim further = claim(ours, 3);
+    further.position += 1;
+    bench.prepare(1, further);
+    LogClaim later = claim(ours, 7);
+    later.began_at = further.position + 4;
+    EXPECT_FALSE(bench.take(later, told)) << "a message came meanwhile";
+    EXPECT_FALSE(bench.take(later, std::nullopt));
+    EXPECT_TRUE(bench.take(later, bench.known()));
+}
 
 class FirstUseTest : public ::testing::Test {
 protected:

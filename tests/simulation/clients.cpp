@@ -1,5 +1,8 @@
 #include "tests/simulation/clients.hpp"
 
+#include "coordinator/views.hpp"
+#include "http/json.hpp"
+
 #include <array>
 #include <cstring>
 #include <functional>
@@ -177,6 +180,7 @@ void Client::heard(const Gid& gid, Milestone milestone) {
     const auto decision = decision_of(reached_->service()->find(gid));
     if (!decision) world_.fail("a client is told an outcome of " + to_text(gid) + " that is none");
     if (reached_->has_true_log) ledger_.told_aside(gid, *decision, "a client");
+    check_ends(gid);
     ++tries_;
     const bool tries_on =
         *decision == Decision::rollback && key_.attempt < most_attempts && world_.chance.once_in(3);
@@ -187,6 +191,26 @@ void Client::heard(const Gid& gid, Milestone milestone) {
     // Now and then it asks once more, as if the answer had been lost.
     if (world_.chance.once_in(10)) return try_again_after(world_.chance.between(0, 1'000'000));
     over();
+}
+
+/// No end is told that a crash would forget: not a limit's, and not a person's.
+void Client::check_ends(const Gid& gid) const {
+    const Service& service = *reached_->service();
+    const auto stored = service.log().read(gid);
+    const auto durable = stored ? read_back(*stored).folded : std::nullopt;
+    const auto told = http::Json::parse(outcome_text(view_of(gid, service.find(gid)), false));
+    for (std::size_t i = 0; i < told["branches"].size(); ++i) {
+        const std::string state = told["branches"][i]["state"];
+        const bool is_binding = state == "dead_letter" || state == "by_hand" ||
+                                state == "discarded" || state == "refused";
+        if (!is_binding) continue;
+        const bool is_durable = durable && (durable->branches[i].how
+                                                ? to_text(*durable->branches[i].how)
+                                                : to_text(durable->branches[i].vote.vote)) == state;
+        if (!is_durable)
+            world_.fail("a client is told that a branch of " + to_text(gid) + " is " + state +
+                        ", and no record says so");
+    }
 }
 
 void Client::try_again_after(Microseconds pause) {

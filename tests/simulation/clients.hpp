@@ -31,6 +31,7 @@ private:
     void submit();
     void submit_to(coordinator::Service& service);
     void wait_for(coordinator::Service& service, const coordinator::Gid& gid);
+    void check_ends(const coordinator::Gid& gid) const;
     void heard(const coordinator::Gid& gid, coordinator::Milestone milestone);
     void try_again_after(Microseconds pause);
     void over();

@@ -248,7 +248,7 @@ void Mishaps::adopt(CoordinatorNode& node) {
     const Service& service = *node.service();
     const std::vector<std::string> unheard = service.unheard();
     const bool is_snapshot = incident_->fault == Fault::log_snapshot;
-    bool is_excused = false;
+    bool is_excused = is_snapshot && !unheard.empty();
     for (const ParticipantNode* each : participants_) {
         if (!witnesses_.contains(each->name) && !knows_more(*each, node)) continue;
         const bool was_heard = std::ranges::find(unheard, each->name) == unheard.end();

@@ -103,6 +103,8 @@ MUTANTS = {
                                "    Accounts::release(*account, hold_of(request));\n    account->balance -= request.amount;\n    return post("),
     "a coupon taken is not counted": ("participants/coupon/stock.cpp",
                                       "++(is_issued ? a_template.issued : a_template.reserved);", ""),
+    "a dead letter is told before it is durable": ("coordinator/protocol/protocol.cpp", "|| folded.branches[branch].how == how) return how;",
+                                                   "|| true) return how;"),
     # Of the log's identity.
     "a log takes every id for one that it minted": ("coordinator/log_guard.cpp", "if (found == by_tag_.end()) return false;",
                                                     "if (found == by_tag_.end()) return gid < next_at_least;"),
