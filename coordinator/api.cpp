@@ -34,6 +34,26 @@ Response unavailable(std::string_view code, std::string_view detail, const char*
     return response;
 }
 
+/// The attempt before holds something still, or it was no rollback.
+Response not_over(const Service& service, const Gid& gid) {
+    Json about{{"gid", to_text(gid)}};
+    const View view = view_of(gid, service.find(gid));
+    if (view.decision == Decision::commit)
+        return problem(409,
+                       "attempt-not-over",
+                       "the attempt before this one is committed: there is nothing to try again",
+                       about);
+    Response response = problem(
+        409,
+        "attempt-not-over",
+        view.decision ? "the attempt before this one is rolled back, and not undone everywhere yet "
+                        "(\"wait_for\": \"undone\" in its request waits for that)"
+                      : "the attempt before this one is not decided yet; look at its gid",
+        about);
+    response.headers.push_back({"Retry-After", "1"});
+    return response;
+}
+
 /// Why a submission was not admitted.
 Response refusal_of(const Service& service, const Admitted& admitted) {
     using Kind = Admitted::Kind;
@@ -53,11 +73,7 @@ Response refusal_of(const Service& service, const Admitted& admitted) {
                            "this business key was used for another request; use a new key, or send "
                            "the first request again unchanged",
                            about);
-        case Kind::attempt_not_over:
-            return problem(409,
-                           "attempt-not-over",
-                           "the attempt before this one is not rolled back (yet); look at its gid",
-                           about);
+        case Kind::attempt_not_over: return not_over(service, admitted.gid);
         case Kind::attempt_unknown:
             return problem(409,
                            "attempt-not-over",

@@ -269,9 +269,9 @@ void Service::perform(const Tell& e) {
         if (e.milestone == Milestone::failed) return true;
         if (e.milestone == Milestone::resolved) return waiting.milestone == Milestone::resolved;
         if (waiting.milestone == Milestone::resolved) return false;
-        if (waiting.milestone <= e.milestone) return true;
+        if (e.milestone == Milestone::completed || waiting.milestone <= e.milestone) return true;
         // A rollback is told as soon as it is durable.
-        return e.milestone == Milestone::decided &&
+        return e.milestone == Milestone::decided && waiting.milestone != Milestone::undone &&
                core_.find(e.gid)->folded.decision == Decision::rollback;
     };
     std::vector<Waiting> told;

@@ -100,10 +100,12 @@ std::optional<KnownAttempt> Service::highest_attempt(const BusinessKey& key) con
 
 std::optional<KnownAttempt> Service::known(const BusinessKey& key, const Gid& gid) const {
     const Transaction* t = core_.find(gid);
+    const bool is_rolled_back = t->folded.decision == Decision::rollback;
     return KnownAttempt{.attempt = key.attempt,
                         .gid = gid,
                         .fingerprint = t->started().fingerprint,
-                        .is_durably_rolled_back = t->folded.decision == Decision::rollback};
+                        .is_durably_rolled_back = is_rolled_back,
+                        .is_undone = is_rolled_back && t->is_completed()};
 }
 
 std::optional<KnownAttempt> Service::known(const wal::BusinessEntry& entry) const {
@@ -111,7 +113,10 @@ std::optional<KnownAttempt> Service::known(const wal::BusinessEntry& entry) cons
                          .gid = entry.gid,
                          .fingerprint = entry.fingerprint,
                          .is_damaged = entry.damaged};
-    if (!entry.damaged) attempt.is_durably_rolled_back = inquire(entry.gid) == Verdict::rollback;
+    if (entry.damaged) return attempt;
+    const Transaction* live = core_.find(entry.gid);
+    attempt.is_durably_rolled_back = inquire(entry.gid) == Verdict::rollback;
+    attempt.is_undone = attempt.is_durably_rolled_back && (live == nullptr || live->is_completed());
     return attempt;
 }
 
@@ -133,6 +138,7 @@ bool Service::has_reached(const Gid& gid, Milestone milestone) const {
     if (t == nullptr || t->phase == Phase::damaged) return true;
     if (milestone == Milestone::started) return t->folded.is_started;
     if (!t->folded.decision) return false;
+    if (milestone == Milestone::undone) return t->is_completed();
     return milestone == Milestone::decided || t->folded.decision == Decision::rollback ||
            t->is_completed();
 }

@@ -132,9 +132,10 @@ void read_timeout(Fields& fields, const Config& config, Submission& submission) 
 void read_wait_for(Fields& fields, Mode mode, Waiting& waiting) {
     const std::string wait_for = fields.optional_text("wait_for", {})
                                      .value_or(mode == Mode::eventual ? "decision" : "completion");
-    if (wait_for != "completion" && wait_for != "decision")
-        fields.fail("wait_for", "completion or decision");
+    if (wait_for != "completion" && wait_for != "decision" && wait_for != "undone")
+        fields.fail("wait_for", "completion, decision or undone");
     if (wait_for == "decision") waiting.milestone = Milestone::decided;
+    if (wait_for == "undone") waiting.milestone = Milestone::undone;
 }
 
 }  // namespace

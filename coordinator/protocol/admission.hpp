@@ -19,15 +19,17 @@ struct KnownAttempt {
     Fingerprint fingerprint{};
     /// Its entry or records can't be read: the key is taken, the rest means nothing.
     bool is_damaged = false;
-    /// Its rollback is durable: only then may the next attempt begin.
     bool is_durably_rolled_back = false;
+    /// That, and no branch holds anything of it any more: each has acknowledged that it was undone,
+    /// or a person has ended it. Only then may the next attempt begin.
+    bool is_undone = false;
 };
 
 enum class Admission {
     is_new,
     repeat,            // the same request: answer with the first one's outcome
     changed,           // the same key with another request
-    attempt_not_over,  // the attempt before it is not durably rolled back
+    attempt_not_over,  // the attempt before it is not rolled back, or not undone everywhere
     attempt_unknown,   // a lower attempt is not known here; the first one is number 1
     damaged,           // what is known of it can't be read
     superseded,        // a higher attempt exists, this one was never seen: a late copy
@@ -48,7 +50,7 @@ inline Admission admit(std::uint32_t attempt,
     if (!highest) return attempt == 1 ? Admission::is_new : Admission::attempt_unknown;
     if (attempt < highest->attempt) return Admission::superseded;
     if (attempt > highest->attempt + 1) return Admission::attempt_unknown;
-    return highest->is_durably_rolled_back ? Admission::is_new : Admission::attempt_not_over;
+    return highest->is_undone ? Admission::is_new : Admission::attempt_not_over;
 }
 
 }  // namespace twophase::coordinator

@@ -63,6 +63,7 @@ std::string_view to_text(Milestone milestone) {
         case Milestone::started: return "started";
         case Milestone::decided: return "decided";
         case Milestone::completed: return "completed";
+        case Milestone::undone: return "undone";
         case Milestone::resolved: return "resolved";
         case Milestone::failed: return "failed";
     }

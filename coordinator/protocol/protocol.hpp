@@ -53,8 +53,9 @@ struct Append { Record record; std::uint32_t n = 0; bool is_forced = false; };
 struct Send { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; Time delay{}; };
 /// Ask this branch no more.
 struct Withdraw { Gid gid{}; BranchIndex branch = 0; SharedText participant; SharedText branch_id; };
-/// Clients may be told this much now. `failed`: nothing was started.
-enum class Milestone { started, decided, completed, resolved, failed };
+/// Clients may be told this much now. `completed` tells a rollback's waiters for `undone` too, which
+/// those for `completed` need not wait for. `failed`: nothing was started.
+enum class Milestone { started, decided, completed, undone, resolved, failed };
 struct Tell { Gid gid{}; Milestone milestone = Milestone::started; };
 /// A person should know.
 struct Alert { SharedText kind; Gid gid{}; std::optional<BranchIndex> branch; SharedText text; };

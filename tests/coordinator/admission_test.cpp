@@ -9,7 +9,10 @@ constexpr Fingerprint first{1};
 constexpr Fingerprint other{2};
 
 KnownAttempt known(std::uint32_t attempt, bool is_rolled_back) {
-    return {.attempt = attempt, .fingerprint = first, .is_durably_rolled_back = is_rolled_back};
+    return {.attempt = attempt,
+            .fingerprint = first,
+            .is_durably_rolled_back = is_rolled_back,
+            .is_undone = is_rolled_back};
 }
 
 TEST(AdmissionTest, AFreshKeyBeginsWithAttemptOne) {
@@ -28,6 +31,13 @@ TEST(AdmissionTest, TheNextAttemptWaitsForADurableRollback) {
     EXPECT_EQ(admit(2, first, {}, known(1, true)), Admission::is_new);
     EXPECT_EQ(admit(2, other, {}, known(1, true)), Admission::is_new);
     EXPECT_EQ(admit(3, first, {}, known(1, true)), Admission::attempt_unknown);
+}
+
+TEST(AdmissionTest, TheNextAttemptWaitsUntilAllOfItIsUndone) {
+    KnownAttempt rolled_back = known(1, true);
+    rolled_back.is_undone = false;
+    EXPECT_EQ(admit(2, first, {}, rolled_back), Admission::attempt_not_over);
+    EXPECT_EQ(admit(1, first, rolled_back, rolled_back), Admission::repeat);
 }
 
 TEST(AdmissionTest, ALateCopyOfALowerAttemptIsRefused) {

@@ -133,6 +133,7 @@ void Client::submit_to(Service& service) {
                     std::to_string(static_cast<int>(admitted.kind)));
     switch (admitted.kind) {
         case Kind::is_new:
+            ledger_.check_undone(key_);
             ledger_.submitted(admitted.gid,
                               {.user = user_,
                                .amount = amount_,

@@ -251,6 +251,26 @@ void Ledger::check_gids(const Service& service, std::size_t latest) {
             world_.fail(to_text(gids_told_[i]) + " was told to a client and is unknown");
 }
 
+void Ledger::check_undone(const BusinessKey& next) const {
+    if (next.attempt == 1 || world_.plan.has_mishaps) return;
+    for (const auto& [gid, exchange] : exchanges_) {
+        BusinessKey key = exchange.key;
+        ++key.attempt;
+        if (!(key == next)) continue;
+        for (const BranchRequest& each : exchange.branches) {
+            const std::string id(each.branch_id);
+            ParticipantNode& there = participant(std::string(each.participant));
+            if (exchange.by_hand.contains(id) || !there.is_ready()) continue;
+            const auto branch = there.branch(to_text(gid), id);
+            if (branch && !branch->is_tombstone() && branch->state != BranchState::rolled_back &&
+                branch->state != BranchState::compensated)
+                world_.fail("attempt " + std::to_string(next.attempt) + " of " + next.id +
+                            " is admitted, and " + there.name + " holds " + to_text(gid) + "/" +
+                            id);
+        }
+    }
+}
+
 void Ledger::check_branches(ParticipantNode& participant) {
     for (const ParticipantNode::Row& row : participant.branches()) {
         const Branch name{participant.name, row.gid, row.branch_id};

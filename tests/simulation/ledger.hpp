@@ -94,6 +94,8 @@ public:
     /// All that was lost is settled: from now on nothing that participants knew is unknown.
     void succeeded(const coordinator::Service& service);
 
+    /// The attempt before this one holds nothing any more.
+    void check_undone(const coordinator::BusinessKey& next) const;
     /// After a start of the coordinator: what was told is remembered. Looks at the `latest` told.
     void check_remembered(const coordinator::Service& service, std::size_t latest);
     /// After a start of a participant: no promise is forgotten.
