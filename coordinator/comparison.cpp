@@ -18,7 +18,7 @@ std::string expected_of(const FoldedBranch& branch, const std::optional<Decision
             case How::compensated: return std::string(to_text(*branch.how));
             case How::dead_letter:
             case How::discarded:
-            case How::by_hand: return "";  // a person's word binds no participant
+            case How::by_hand: return "";  // a person's word acknowledges nothing
         }
     const bool is_settled_by_vote =
         branch.vote.vote == Vote::executed && decision == Decision::commit;
@@ -51,6 +51,8 @@ public:
         if (named != transaction.branches.end() && named->second.participant == participant_) {
             if (!is_as_expected(branch.state, named->second.expected))
                 add("different", branch, named->second.expected);
+            else if (named->second.decided)
+                add_settled(branch, *named->second.decided);
         } else if (has_happened(branch.state)) {
             add(names_us(transaction) ? "doubled" : "unknown", branch, "");
         }
@@ -74,7 +76,7 @@ private:
         found_.push_back({kind, branch.gid, branch.branch_id, branch.state, expected});
     }
 
-    /// By that word the participant was told what to do, by an inquiry or the sweep.
+    /// The participant was told what to do, by an inquiry or the sweep.
     void add_settled(const ListedBranch& branch, Decision decision) {
         if (decision == Decision::rollback && branch.state == "committed")
             add("different", branch, "rolled_back");
@@ -103,8 +105,12 @@ LoggedTransaction logged(const Folded& folded) {
     if (folded.started.branches.empty()) transaction.settled_by_hand = folded.decision;
     for (std::size_t i = 0; i < folded.branches.size(); ++i) {
         const BranchRequest& request = folded.started.branches[i];
+        const bool is_ended_by_hand =
+            folded.started.mode == Mode::two_phase && folded.branches[i].how == How::by_hand;
         transaction.branches[std::string(request.branch_id)] = {
-            std::string(request.participant), expected_of(folded.branches[i], folded.decision)};
+            .participant = std::string(request.participant),
+            .expected = expected_of(folded.branches[i], folded.decision),
+            .decided = is_ended_by_hand ? folded.decision : std::nullopt};
     }
     return transaction;
 }

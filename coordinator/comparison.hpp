@@ -30,6 +30,8 @@ struct LoggedTransaction {
     struct Branch {
         std::string participant;
         std::string expected;  // the state that its participant acknowledged; empty: any will do
+        /// A person has ended it, and this was decided: its participant must not have the other.
+        std::optional<Decision> decided = std::nullopt;
     };
     std::map<std::string, Branch> branches;  // by branch_id
     /// Of a lost transaction that a person settled, whose branches nobody knows: what was said.

@@ -42,11 +42,12 @@ std::optional<Response> read_resolve(const http::Request& request, Asked& asked)
     asked.branch_id = fields.optional_text("branch_id", {.max_bytes = 64}).value_or("");
     asked.how = fields.text("how", {});
     asked.reason = fields.text("reason", {.max_bytes = 1024});
-    static const std::set<std::string> hows{"rollback", "commit", "by_hand", "discarded", "retry"};
+    static const std::set<std::string> hows{
+        "rollback", "commit", "by_hand", "discarded", "retry", "gone"};
     if (!hows.contains(asked.how))
         fields.fail("how",
                     "rollback or commit (undecided), by_hand or discarded (one branch), retry (a "
-                    "dead letter)");
+                    "dead letter), gone (a participant that won't be back)");
     if (const auto& error = fields.finish()) return problem(*error);
     return std::nullopt;
 }
@@ -86,6 +87,18 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
             return problem(409,
                            "not-a-dead-letter",
                            "this branch is asked still; POST .../retry makes what waits due now",
+                           about);
+        case ResolveRefusal::not_waiting:
+            return problem(409,
+                           "not-waiting",
+                           "only a branch that is told its decision of a two_phase transaction "
+                           "can be given up as gone",
+                           about);
+        case ResolveRefusal::held_there:
+            return problem(409,
+                           "held-there",
+                           "its participant holds this branch and will carry the decision out: "
+                           "by_hand ends the waiting for it, gone says that it won't be back",
                            about);
         case ResolveRefusal::unconfirmed:
             return problem(409,

@@ -77,7 +77,9 @@ void Service::look_for_trouble() {
         // A clock that was ahead when it was minted says nothing of its age.
         const std::uint64_t since = std::min(milliseconds_of(gid), now - std::min(now, limit));
         if ((gid >= old_below && now < milliseconds_of(gid) + limit) || told == most_told) return;
-        if (t.dead_letters() > 0 || t.phase == Phase::damaged || !is_in_doubt(t)) continue;
+        if (t.is_completed() || t.dead_letters() > 0 || t.phase == Phase::damaged ||
+            !is_in_doubt(t))
+            continue;
         ++told;
         alerts_.raise({.kind = "in_doubt",
                        .subject = to_text(gid),

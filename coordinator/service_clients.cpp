@@ -196,9 +196,12 @@ Service::Resolving Service::resolve(const ResolveAsked& asked) {
     // One at a time, so that each hears of its own record.
     if (settling_.contains(asked.gid)) return {ResolveResult::busy, ResolveRefusal::none};
     if (asked.branch) {
-        const BranchRequest& branch = core_.find(asked.gid)->started().branches[*asked.branch];
-        // What is under way may still arrive; ending the branch now could leave it half done.
-        if (lanes_.is_in_flight(branch.participant, {asked.gid, branch.branch_id}))
+        const Transaction* t = core_.find(asked.gid);
+        const BranchRequest& branch = t->started().branches[*asked.branch];
+        // What is under way may still arrive; ending the branch now could leave it half done. Whom
+        // the decision is told, it is told all the same.
+        if (!t->is_told_on(*asked.branch) &&
+            lanes_.is_in_flight(branch.participant, {asked.gid, branch.branch_id}))
             return {ResolveResult::busy, ResolveRefusal::none};
     }
     settling_.insert(asked.gid);

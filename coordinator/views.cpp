@@ -24,6 +24,7 @@ struct BranchFacts {
     std::optional<How> how;
     const SharedText* result = nullptr;
     const LiveBranch* live = nullptr;
+    bool is_owed = false;  // it ended by hand, and its participant is told the decision
 };
 
 /// What `verb` is while it is asked or told.
@@ -103,6 +104,7 @@ void append_branch(std::string& to,
     object.text("participant", branch.request->participant);
     if (!done.empty()) object.raw("result", done);
     object.text("state", branch_state(branch, mode, decision));
+    if (branch.is_owed) object.text("still_told", to_text(*decision));
     object.close();
 }
 
@@ -146,7 +148,8 @@ void fill_live(View& view, const Transaction& t) {
                   .known = &t.folded.branches[i],
                   .how = t.told_end(i),
                   .result = &t.live[i].result,
-                  .live = &t.live[i]});
+                  .live = &t.live[i],
+                  .is_owed = t.is_owed(i) && t.told_end(i)});
     list.close();
 }
 

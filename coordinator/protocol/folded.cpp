@@ -36,10 +36,13 @@ std::string objection(const Folded& f, const Record& record) {
 }
 
 /// A dead letter that a person took up is none any more.
-void resolve(FoldedBranch& branch, std::string_view how) {
+void resolve(FoldedBranch& branch, std::string_view how, Mode mode) {
     if (branch.how == How::dead_letter) branch.how.reset();
     if (how == "retry") branch.failed_attempts = 0;
-    if (how != "retry") branch.closing = parse_how(how);
+    if (how == "gone")
+        branch.is_gone = true;
+    else if (how != "retry" && mode != Mode::two_phase)  // which compensates nothing
+        branch.closing = parse_how(how);
 }
 
 }  // namespace
@@ -69,7 +72,7 @@ std::string Folded::fold(const Record& record) {
         branch.failure_message = failed->message;
     } else if (const auto* by_hand = std::get_if<Resolved>(&record)) {
         resolved.push_back(*by_hand);
-        if (by_hand->branch) resolve(branches[*by_hand->branch], by_hand->how);
+        if (by_hand->branch) resolve(branches[*by_hand->branch], by_hand->how, started.mode);
     } else {
         is_finished = true;
     }

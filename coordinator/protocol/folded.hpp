@@ -15,6 +15,7 @@ struct FoldedBranch {
     BranchVote vote;
     std::optional<How> how;      // set once it ended
     std::optional<How> closing;  // a person ends it so, once it is compensated
+    bool is_gone = false;        // by a person's word its participant won't be back
     SharedText result;           // of commit, execute or compensate; JSON text or empty
     std::uint32_t failed_attempts = 0;
     SharedText failure_code;  // the last failed delivery's

@@ -81,6 +81,17 @@ bool Transaction::is_settled(BranchIndex branch) const {
     return live[branch].how || (decision && !delivery_to(branch));
 }
 
+bool Transaction::is_told_on(BranchIndex branch) const {
+    const LiveBranch& b = live[branch];
+    if (!decision || b.is_gone || b.is_contradicted) return false;
+    const auto verb = delivery(mode(), *decision, branch, b.vote.vote);
+    return verb == Verb::commit || verb == Verb::rollback;
+}
+
+bool Transaction::is_owed(BranchIndex branch) const {
+    return live[branch].how == How::by_hand && is_told_on(branch);
+}
+
 bool Transaction::is_open() const {
     for (BranchIndex i = 0; i < live.size(); ++i)
         if (!is_settled(i)) return true;
@@ -304,7 +315,8 @@ void Protocol::deliver(Transaction& t, Effects& effects) {
 void Protocol::deliver_next(Transaction& t, Effects& effects) {
     for (BranchIndex i = 0; i < t.live.size(); ++i) {
         LiveBranch& branch = t.live[i];
-        if (branch.is_sent || branch.is_being_ended || t.is_settled(i)) continue;
+        if (branch.is_sent || branch.is_being_ended) continue;
+        if (t.is_settled(i) && !t.is_owed(i)) continue;
         const Verb verb = *t.delivery_to(i);
         if (verb == Verb::compensate && !is_turn_to_compensate(t, i)) continue;
         branch.is_sent = true;
@@ -317,7 +329,7 @@ void Protocol::deliver_next(Transaction& t, Effects& effects) {
 
 Effects Protocol::on(const Acknowledged& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
-    if (t == nullptr || t->is_settled(e.branch)) return {};
+    if (t == nullptr || (t->is_settled(e.branch) && !t->is_owed(e.branch))) return {};
     Effects effects;
     const How how = t->live[e.branch].closing.value_or(how_of(e.verb));
     end_branch(*t, e.branch, how, e.result, effects);
@@ -347,7 +359,7 @@ void Protocol::fail_delivery(
 
 void Protocol::end_branch(
     Transaction& t, BranchIndex branch, How how, SharedText result, Effects& effects) {
-    assert(!t.is_settled(branch));
+    assert(!t.is_settled(branch) || t.is_owed(branch));
     t.live[branch].how = how;
     t.live[branch].result = result;
     if (how != How::dead_letter) t.live[branch].last_error.clear();
@@ -361,8 +373,11 @@ void Protocol::end_branch(
 
 void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
     if (t.phase != Phase::delivering || t.is_open()) return;
-    // A dead letter waits for a person, and nobody else for it.
-    if (std::ranges::count(t.live, How::dead_letter, &LiveBranch::how) == 0) {
+    // A dead letter waits for a person, and nobody else for it; nobody waits for whom a person has
+    // ended the waiting, and it is told the decision all the same.
+    bool is_over = std::ranges::count(t.live, How::dead_letter, &LiveBranch::how) == 0;
+    for (BranchIndex i = 0; i < t.live.size(); ++i) is_over = is_over && !t.is_owed(i);
+    if (is_over) {
         t.phase = Phase::finishing;
         const bool is_heuristic = std::ranges::any_of(
             t.live, [](const LiveBranch& b) { return b.how && is_by_hand(*b.how); });
@@ -373,7 +388,8 @@ void Protocol::finish_if_delivered(Transaction& t, Effects& effects) {
 
 Effects Protocol::on(const Unclear& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
-    if (t == nullptr || (t->decision && t->is_settled(e.branch))) return {};
+    if (t == nullptr) return {};
+    if (t->decision && t->is_settled(e.branch) && !t->is_owed(e.branch)) return {};
     if (t->decision && e.verb == Verb::execute) {
         Effects effects;
         fail_delivery(*t, e.branch, "unclear", e.error, effects);
@@ -382,7 +398,8 @@ Effects Protocol::on(const Unclear& e, Time) {
     LiveBranch& branch = t->live[e.branch];
     branch.attempts = e.attempts;
     branch.last_error = e.error;
-    const bool is_awaited = t->decision || !is_presumed(t->mode());  // for ever
+    const bool is_awaited =  // for ever
+        (t->decision || !is_presumed(t->mode())) && !t->is_owed(e.branch);
     const bool is_stuck = is_awaited && e.attempts >= attempts_until_alert;
     if ((!e.is_fault && !is_stuck) || std::exchange(branch.is_alerted, true)) return {};
     return {Alert{e.is_fault ? "request_fault" : "delivery_stuck", e.gid, e.branch, e.error}};
@@ -390,7 +407,9 @@ Effects Protocol::on(const Unclear& e, Time) {
 
 Effects Protocol::on(const Contradicted& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
-    if (t == nullptr || !t->decision || t->is_settled(e.branch)) return {};
+    if (t == nullptr || !t->decision) return {};
+    const bool is_owed = t->is_owed(e.branch);
+    if (t->is_settled(e.branch) && !is_owed) return {};
     LiveBranch& branch = t->live[e.branch];
     branch.attempts = e.attempts;
     branch.last_error = e.code + ": " + e.message;
@@ -398,6 +417,11 @@ Effects Protocol::on(const Contradicted& e, Time) {
     Effects effects;
     append(*t, DeliveryFailed{e.gid, e.branch, e.attempts, e.code, e.message}, false, effects);
     effects.push_back(Alert{"heuristic_hazard", e.gid, e.branch, branch.last_error});
+    // A person has ended the waiting for it: nothing more can be told it.
+    if (is_owed) {
+        effects.push_back(withdraw(*t, e.branch));
+        finish_if_delivered(*t, effects);
+    }
     return effects;
 }
 

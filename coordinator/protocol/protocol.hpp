@@ -40,7 +40,8 @@ struct Unclear { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; s
 struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; SharedText code; SharedText message; };
 struct Ticked {};
 /// A person's decision, which may_resolve() allowed. how: "rollback", "by_hand", "discarded", and
-/// "commit" for a held transaction alone, "retry" for a dead letter alone.
+/// "commit" for a held transaction alone, "retry" for a dead letter alone, "gone" for a branch that
+/// is told its decision in vain.
 struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; SharedText how; SharedText who; SharedText reason; };
 using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, Contradicted, Ticked, ResolveAsked>;
 
@@ -79,6 +80,7 @@ struct LiveBranch {
     bool is_asked = false;         // it may have run: in this life, or perhaps in an earlier one
     bool is_sent = false;          // what is to be asked or told now
     bool is_being_ended = false;   // a person's word on it is on its way to the disk
+    bool is_gone = false;          // by a person's word its participant won't be back
     bool is_contradicted = false;  // heuristic hazard: its participant can't follow the decision
     std::uint32_t attempts = 0;    // unclear answers in a row; of a delivery: tries that failed
     bool is_alerted = false;       // of a fault or of many attempts, since the last clear answer
@@ -103,6 +105,12 @@ struct Transaction {
     std::optional<Verb> delivery_to(BranchIndex branch) const;
     /// Nothing is left to deliver to this branch; a dead letter waits for a person.
     bool is_settled(BranchIndex branch) const;
+    /// Its participant may hold this branch, and is told the decision also when a person has ended
+    /// the waiting for it. Not one that is gone by a person's word, or has said that it can't
+    /// follow.
+    bool is_told_on(BranchIndex branch) const;
+    /// A person has ended the waiting for this branch alone.
+    bool is_owed(BranchIndex branch) const;
     /// Something is left to deliver to a branch. Once decided; a dead letter does not count.
     bool is_open() const;
     bool needs_attention() const;
@@ -128,6 +136,8 @@ enum class ResolveRefusal {
     branch_unknown,
     branch_done,
     not_dead,     // only a dead letter is retried so
+    not_waiting,  // only who waits for a decision can be gone
+    held_there,   // what its participant holds nobody discards: the decision reaches it
     damaged,      // its records can't be read
     unconfirmed,  // the log may be behind: nothing is decided before it is confirmed or accepted
 };

@@ -27,8 +27,13 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
     if (t->live[*asked.branch].how && !t->told_end(*asked.branch)) return ResolveRefusal::deciding;
     const bool is_dead = t->live[*asked.branch].how == How::dead_letter;
     if (asked.how == "retry") return is_dead ? ResolveRefusal::none : ResolveRefusal::not_dead;
-    const bool is_over = !is_dead && t->is_settled(*asked.branch);
-    return is_over ? ResolveRefusal::branch_done : ResolveRefusal::none;
+    const bool is_owed = t->is_owed(*asked.branch);
+    if (!is_dead && t->is_settled(*asked.branch) && !(is_owed && asked.how == "gone"))
+        return ResolveRefusal::branch_done;
+    const auto verb = t->delivery_to(*asked.branch);
+    const bool is_told = verb == Verb::commit || verb == Verb::rollback;
+    if (asked.how == "gone") return is_told ? ResolveRefusal::none : ResolveRefusal::not_waiting;
+    return is_told && asked.how == "discarded" ? ResolveRefusal::held_there : ResolveRefusal::none;
 }
 
 Effects Protocol::on(const ResolveAsked& e, Time) {
@@ -39,8 +44,14 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
     if (const auto decision = parse_decision(e.how)) {
         decide(t, *decision, {.code = "by_hand", .message = e.reason, .branch = {}}, effects);
     } else if (t.delivery_to(*e.branch) != Verb::execute) {
-        effects.push_back(withdraw(t, *e.branch));
-        end_branch(t, *e.branch, *parse_how(e.how), {}, effects);
+        t.live[*e.branch].is_gone = e.how == "gone";
+        if (t.is_settled(*e.branch)) {  // its waiting was ended before
+            effects.push_back(withdraw(t, *e.branch));
+            finish_if_delivered(t, effects);
+            return effects;
+        }
+        if (!t.is_told_on(*e.branch)) effects.push_back(withdraw(t, *e.branch));
+        end_branch(t, *e.branch, parse_how(e.how).value_or(How::by_hand), {}, effects);
     } else if (e.how != "retry") {
         // It may have run, or may run late: first compensated, once this is durable.
         effects.push_back(withdraw(t, *e.branch));

@@ -55,6 +55,7 @@ Effects Protocol::resume(const Gid& gid, Time now, Undecided undecided) {
         t.live[i].vote = known.vote;
         t.live[i].how = known.how;
         t.live[i].closing = known.closing;
+        t.live[i].is_gone = known.is_gone;
         t.live[i].result = known.result;
         t.live[i].is_asked = is_in_first_phase(t.mode(), i);  // nobody knows any more
     }

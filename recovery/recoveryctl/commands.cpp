@@ -109,6 +109,19 @@ void show_before_asking(Source& source, const std::string& gid, const Output& ou
     }
 }
 
+/// What the order will do; a gid that the log does not know has no branches to say it of.
+std::string consequence_of(Source& source, const ResolveOrder& order) {
+    if (order.branch_id.empty()) return "";
+    try {
+        const std::string text =
+            consequence_text(source.show(order.gid), order.branch_id, order.how);
+        return text.empty() ? "" : "\n" + text + "\n";
+    } catch (const Failure& e) {
+        if (e.code() != Exit::findings) throw;
+        return "";
+    }
+}
+
 std::size_t export_to(Source& source, std::ostream& out, const std::string& name) {
     ProgressLine progress("export");
     std::size_t lines = 0;
@@ -177,8 +190,9 @@ Exit retry_all(Source& source, const Output& output) {
 }
 
 Exit resolve(Source& source, const ResolveOrder& order, bool is_sure, const Output& output) {
+    if (!is_sure && !output.is_json) show_before_asking(source, order.gid, output);
+    if (!output.is_json) output.out << consequence_of(source, order);
     if (!is_sure) {
-        if (!output.is_json) show_before_asking(source, order.gid, output);
         const std::string what =
             order.branch_id.empty() ? "the transaction" : "branch " + order.branch_id;
         if (!confirm("\nResolve " + printable(what) + " as " + printable(order.how) +

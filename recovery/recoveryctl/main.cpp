@@ -217,10 +217,11 @@ void CommandLine::add_resolve() {
         ->add_option("--how",
                      resolve_.how,
                      "rollback (undecided), commit (undecided after a restore), by-hand "
-                     "(the branch was put right elsewhere), discarded (nobody will do it), retry "
-                     "(a dead letter: deliver it again)")
+                     "(the branch was put right elsewhere; who holds it prepared is told the "
+                     "decision all the same), discarded (nobody will do it), retry (a dead letter: "
+                     "deliver it again), gone (its participant won't be back)")
         ->required()
-        ->check(CLI::IsMember({"rollback", "commit", "by-hand", "discarded", "retry"}));
+        ->check(CLI::IsMember({"rollback", "commit", "by-hand", "discarded", "retry", "gone"}));
     command->add_option("--reason", resolve_.reason, "Why; it stays in the log")->required();
     add_yes(command);
     command->callback([this] {

@@ -4,9 +4,11 @@
 #include "recovery/recoveryctl/table.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <ctime>
+#include <set>
 
 namespace twophase::recoveryctl {
 namespace {
@@ -134,9 +136,39 @@ std::string head_text(const Json& details, WallTime now) {
     return text;
 }
 
+/// Whether a participant has been away for so long that a person may put it right elsewhere.
+bool is_old(const Json& details, WallTime now) {
+    constexpr std::chrono::hours hours{2};
+    if (!details.contains("created_at_ms")) return false;
+    const std::chrono::milliseconds created(number_in(details, "created_at_ms"));
+    return now.time_since_epoch() >= created + hours;
+}
+
+/// Those who are told a decision and give no answer.
+std::string awaited_text(const Json& details) {
+    std::set<std::string> names;
+    for (const Json& branch : items_in(details, "branches"))
+        if (text_in(branch, "state") != "needs_attention" &&
+            text_in(branch, "still_told").empty() &&
+            !text_in(progress_in(branch), "last_error").empty())
+            names.insert(text_in(branch, "participant"));
+    std::string text;
+    for (const Json& branch : items_in(details, "branches"))
+        if (const std::string decision = text_in(branch, "still_told"); !decision.empty())
+            text += "\nBranch " + printable(text_in(branch, "branch_id")) +
+                    " was ended by hand, and " + printable(text_in(branch, "participant")) +
+                    " is told to " + (decision == "commit" ? "commit" : "roll back") +
+                    " it all the same. Where it won't be back: resolve --how gone.\n";
+    if (names.empty() || text_in(details, "decision").empty()) return text;
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? "" : ", ") + printable(name);
+    return text + "\nIt ends by itself once these answer: " + all + ".\n";
+}
+
 void advise_branches(std::vector<std::string>& commands,
                      const Json& details,
-                     const std::string& resolve) {
+                     const std::string& resolve,
+                     WallTime now) {
     for (const Json& branch : items_in(details, "branches")) {
         const std::string state = text_in(branch, "state");
         if (state == "dead_letter") {
@@ -146,13 +178,12 @@ void advise_branches(std::vector<std::string>& commands,
             commands.push_back(of_branch + " --how discarded --reason 'why'");
             continue;
         }
-        const Json progress = progress_in(branch);
-        const bool is_stuck =
-            state == "needs_attention" || !text_in(progress, "last_error").empty();
-        if (is_stuck)
-            commands.push_back(resolve + " --branch " + shell_word(text_in(branch, "branch_id")) +
-                               " --how by-hand --reason " +
-                               shell_word("what was done at " + text_in(branch, "participant")));
+        // What waits for an answer ends by itself: a person's word is for what can't.
+        const bool is_stuck = !text_in(progress_in(branch), "last_error").empty();
+        if (state != "needs_attention" && !(is_stuck && is_old(details, now))) continue;
+        commands.push_back(resolve + " --branch " + shell_word(text_in(branch, "branch_id")) +
+                           " --how by-hand --reason " +
+                           shell_word("what was done at " + text_in(branch, "participant")));
     }
 }
 
@@ -195,13 +226,14 @@ std::string list_text(const Json& items, WallTime now) {
 
 std::string details_text(const Json& details, const std::string& flags, WallTime now) {
     std::string text = head_text(details, now) + branches_text(details) + timeline_text(details);
-    const std::vector<std::string> commands = advice(details, flags);
+    text += awaited_text(details);
+    const std::vector<std::string> commands = advice(details, flags, now);
     if (!commands.empty()) text += "\nWhat to try next:\n";
     for (const std::string& command : commands) text += "  " + printable(command) + "\n";
     return text;
 }
 
-std::vector<std::string> advice(const Json& details, const std::string& flags) {
+std::vector<std::string> advice(const Json& details, const std::string& flags, WallTime now) {
     if (is_over(details)) return {};
     const std::string program = "recoveryctl ";
     const std::string gid = shell_word(text_in(details, "gid"));
@@ -220,8 +252,33 @@ std::vector<std::string> advice(const Json& details, const std::string& flags) {
         commands.push_back(program + "participants" + flags);
         commands.push_back(program + "retry" + flags + " " + gid);
     }
-    advise_branches(commands, details, resolve);
+    advise_branches(commands, details, resolve, now);
     return commands;
+}
+
+std::string consequence_text(const Json& details,
+                             const std::string& branch_id,
+                             const std::string& how) {
+    const Json branches = items_in(details, "branches");
+    const auto found = std::ranges::find_if(
+        branches, [&](const Json& branch) { return text_in(branch, "branch_id") == branch_id; });
+    if (found == branches.end()) return "";
+    const std::string participant = printable(text_in(*found, "participant"));
+    const std::string state = text_in(*found, "state");
+    const bool is_told = state == "committing" || state == "rolling_back";
+    if (how == "by_hand" && is_told)
+        return participant +
+               " holds this branch prepared. Nobody waits for it any more, and it is " +
+               "told the decision all the same: it will be " +
+               (state == "committing" ? "committed" : "rolled back") + " there.";
+    if (how == "by_hand") return "Nothing more is sent to " + participant + " for this branch.";
+    if (how == "gone")
+        return participant +
+               " is told nothing more of this branch. If it comes back and asks, it " +
+               "is told the decision.";
+    if (how == "discarded")
+        return "What " + participant + " may have done is undone first; then nobody delivers it.";
+    return "";
 }
 
 std::string dead_letters_text(const Json& items, const std::string& flags) {

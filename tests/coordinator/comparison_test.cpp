@@ -120,6 +120,18 @@ TEST(ComparisonTest, APersonsWordOnALostTransactionCounts) {
     EXPECT_EQ(one("committed", settled), Texts{});
 }
 
+// What a person has ended binds nobody to a state, but for the decision that its participant was
+// told.
+TEST(ComparisonTest, APersonsEndHidesNoOppositeEnd) {
+    LoggedTransaction ended = over("");
+    ended.branches.at("1").decided = Decision::commit;
+    EXPECT_EQ(one("rolled_back", ended), Texts{"different 1/1 rolled_back committed"});
+    EXPECT_EQ(one("committed", ended), Texts{});
+    EXPECT_EQ(one("prepared", ended), Texts{});
+    ended.branches.at("1").decided = Decision::rollback;
+    EXPECT_EQ(one("committed", ended), Texts{"different 1/1 committed rolled_back"});
+}
+
 /// The log's records of a transaction with one branch of credit's, folded.
 Folded folded(Mode mode, Decision decision, BranchVote vote, std::optional<How> how) {
     Started started{.gid = number(1), .mode = mode};
@@ -136,6 +148,17 @@ Folded folded(Mode mode, Decision decision, BranchVote vote, std::optional<How> 
 
 std::string expected(Mode mode, Decision decision, Vote vote, std::optional<How> how) {
     return logged(folded(mode, decision, {.vote = vote}, how)).branches.at("1").expected;
+}
+
+TEST(LoggedTest, KnowsWhatWasDecidedOfABranchThatAPersonEnded) {
+    const auto decided = [](Mode mode, How how) {
+        return logged(folded(mode, Decision::commit, {.vote = Vote::prepared}, how))
+            .branches.at("1")
+            .decided;
+    };
+    EXPECT_EQ(decided(Mode::two_phase, How::by_hand), Decision::commit);
+    EXPECT_EQ(decided(Mode::two_phase, How::committed), std::nullopt);
+    EXPECT_EQ(decided(Mode::saga, How::by_hand), std::nullopt) << "a person undid it";
 }
 
 TEST(LoggedTest, ExpectsWhatItsParticipantAcknowledged) {

@@ -392,17 +392,62 @@ TEST(ProtocolTest, APersonMayEndOneBranchOfWhatIsDecided) {
     EXPECT_EQ(trace.may_resolve("t1", "rollback", "nobody"), ResolveRefusal::branch_unknown);
     EXPECT_EQ(trace.may_resolve("t1", "rollback", "coupon"), ResolveRefusal::branch_not_meant);
     EXPECT_EQ(trace.may_resolve("t1", "by_hand", "credit"), ResolveRefusal::branch_done);
-    trace.resolve("t1", "discarded", "coupon");
-    EXPECT_EQ(
-        trace.text(),
-        "resolve asked t1 coupon discarded by ann -> force resolved t1 coupon discarded by ann n "
-        "3; "
-        "withdraw t1 coupon; force branch_done t1 coupon discarded n 4; append finished t1 n 5\n");
+    EXPECT_EQ(trace.may_resolve("t1", "discarded", "coupon"), ResolveRefusal::held_there);
+    EXPECT_EQ(trace.may_resolve("t1", "gone", "credit"), ResolveRefusal::branch_done);
+    trace.resolve("t1", "by_hand", "coupon");
+    EXPECT_EQ(trace.text(),
+              "resolve asked t1 coupon by_hand by ann -> force resolved t1 coupon by_hand by ann n "
+              "3; force branch_done t1 coupon by_hand n 4\n")
+        << "its participant is told the decision all the same";
     trace.sync();
     const std::string text = trace.text();
-    EXPECT_NE(text.find("alert resolved_by_hand t1 coupon: discarded by ann: because"),
+    EXPECT_NE(text.find("alert resolved_by_hand t1 coupon: by_hand by ann: because"),
               std::string::npos);
-    EXPECT_NE(text.find("tell t1 completed"), std::string::npos);
+    EXPECT_NE(text.find("tell t1 completed"), std::string::npos) << "the waiting is over";
+}
+
+/// Its waiting for coupon was ended by hand; coupon holds it still.
+Trace& ended_by_hand(Trace& trace) {
+    prepared(trace).sync().acknowledge("t1", "credit", Verb::commit).sync();
+    trace.resolve("t1", "by_hand", "coupon").sync().text();
+    return trace;
+}
+
+TEST(ProtocolTest, WhatAPersonEndedIsToldUntilItIsAcknowledged) {
+    Trace trace = two();
+    ended_by_hand(trace).unclear("t1", "coupon", Verb::commit);
+    EXPECT_EQ(trace.text().find("alert"), std::string::npos);
+    ASSERT_NE(trace.core().find(trace.gid("t1")), nullptr) << "it isn't forgotten";
+    trace.crash();
+    EXPECT_EQ(trace.text(), "crash -> send t1 coupon commit; tell t1 completed\n");
+    EXPECT_EQ(trace.may_resolve("t1", "by_hand", "coupon"), ResolveRefusal::branch_done);
+    trace.acknowledge("t1", "coupon", Verb::commit);
+    EXPECT_EQ(trace.text(),
+              "acknowledged t1 coupon commit -> append branch_done t1 coupon committed n 5; append "
+              "finished t1 n 6; tell t1 completed\n");
+    trace.sync();
+    EXPECT_EQ(trace.core().find(trace.gid("t1")), nullptr);
+}
+
+TEST(ProtocolTest, WhoIsGoneIsToldNothingMore) {
+    Trace trace = two();
+    ended_by_hand(trace).resolve("t1", "gone", "coupon");
+    EXPECT_EQ(trace.text(),
+              "resolve asked t1 coupon gone by ann -> force resolved t1 coupon gone by ann n 5; "
+              "withdraw t1 coupon; append finished t1 n 6; tell t1 completed\n");
+    trace.sync();
+    EXPECT_TRUE(trace.core().transactions().empty());
+    Trace at_once = two();
+    prepared(at_once).sync().acknowledge("t1", "credit", Verb::commit).sync();
+    at_once.resolve("t1", "gone", "coupon").sync();
+    EXPECT_TRUE(at_once.core().transactions().empty());
+}
+
+TEST(ProtocolTest, WhoCannotFollowIsToldNothingMoreOnceAPersonHasEndedIt) {
+    Trace trace = two();
+    ended_by_hand(trace).contradict("t1", "coupon", Verb::commit);
+    EXPECT_NE(trace.text().find("withdraw t1 coupon; append finished"), std::string::npos);
+    trace.sync();
     EXPECT_TRUE(trace.core().transactions().empty());
 }
 

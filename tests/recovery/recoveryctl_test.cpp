@@ -88,6 +88,45 @@ TEST(RecoveryctlTextTest, ShowsMembersAndRecordsOfLaterVersions) {
     EXPECT_TRUE(has(details_text(details, "", {}), "moved"));
 }
 
+Json stuck(const char* state) {
+    Json progress{{"attempts", 4}, {"last_error", "no connection"}};
+    return {{"gid", "1"},
+            {"state", "committing"},
+            {"decision", "commit"},
+            {"created_at_ms", 0},
+            {"branches",
+             {{{"branch_id", "2"},
+               {"participant", "coupon"},
+               {"state", state},
+               {"not_durable", progress}}}}};
+}
+
+TEST(RecoveryctlTextTest, OffersAnEndByHandOnlyWhereNothingEndsItByItself) {
+    const auto text = [](const Json& details, std::chrono::hours after) {
+        return details_text(details, "", WallTime{} + after);
+    };
+    const std::string soon = text(stuck("committing"), std::chrono::hours(1));
+    EXPECT_TRUE(has(soon, "It ends by itself once these answer: coupon.")) << soon;
+    EXPECT_TRUE(has(soon, "4*")) << "what no record tells is marked";
+    EXPECT_FALSE(has(soon, "by-hand")) << soon;
+    EXPECT_TRUE(has(text(stuck("committing"), std::chrono::hours(3)), "--how by-hand"));
+    const std::string hazard = text(stuck("needs_attention"), std::chrono::hours(0));
+    EXPECT_TRUE(has(hazard, "--how by-hand")) << hazard;
+    EXPECT_FALSE(has(hazard, "by itself"));
+}
+
+TEST(RecoveryctlTextTest, SaysBeforehandWhatAnEndWillDo) {
+    const auto text = [](const char* state, const char* how) {
+        return consequence_text(stuck(state), "2", how);
+    };
+    EXPECT_TRUE(has(text("committing", "by_hand"), "it will be committed there"));
+    EXPECT_TRUE(has(text("rolling_back", "by_hand"), "it will be rolled back there"));
+    EXPECT_TRUE(has(text("compensating", "by_hand"), "Nothing more is sent to coupon"));
+    EXPECT_TRUE(has(text("committing", "gone"), "is told nothing more"));
+    EXPECT_TRUE(has(text("dead_letter", "discarded"), "is undone first"));
+    EXPECT_EQ(consequence_text(stuck("committing"), "9", "by_hand"), "");
+}
+
 // --- the command line ---
 
 TEST(RecoveryctlTest, HelpsWithEverySubcommand) {
@@ -215,7 +254,10 @@ TEST_F(OfflineTest, EndsOneBranchByHand) {
     const auto folded = OpenLog(data_).fold(gid_number(2));
     EXPECT_EQ(folded.branches[0].how, How::committed);
     EXPECT_EQ(folded.branches[1].how, How::by_hand);
-    EXPECT_TRUE(folded.is_finished);
+    EXPECT_FALSE(folded.is_finished) << "its participant is told the decision all the same";
+    EXPECT_EQ(resolve(text(2), {"--how", "discarded", "--branch", "2"}).exit_code, 1);
+    ASSERT_EQ(resolve(text(2), {"--how", "gone", "--branch", "2"}).exit_code, 0);
+    EXPECT_TRUE(OpenLog(data_).fold(gid_number(2)).is_finished) << "unless it is gone for good";
     EXPECT_EQ(gids(run_on_log({"list", "--json"}).json().at("items")), std::vector{text(3)});
 }
 

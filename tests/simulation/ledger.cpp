@@ -95,6 +95,7 @@ void Ledger::count_aside(const Gid& gid, Decision decision) {
     const auto aside = aside_.find(gid);
     if (aside == aside_.end() || aside->second != decision) return;
     decided_.emplace(gid, decision);
+    decided_at_[gid] = world_.now();
     ++(decision == Decision::commit ? commits_ : rollbacks_);
     if (decision == Decision::commit) committed(exchanges_.at(gid).key, gid);
 }
@@ -117,6 +118,7 @@ void Ledger::decided(const Transaction& transaction, Decision decision) {
         world_.fail(gid + " is decided to " + text_of(decision) + " after somebody was told " +
                     text_of(known->second.decision));
     if (!decided_.emplace(id, decision).second) return;
+    decided_at_[id] = world_.now();
     if (decision == Decision::rollback) {
         ++rollbacks_;
         return;
@@ -346,7 +348,10 @@ bool Ledger::is_held_to_commit(const Gid& gid) const {
 
 bool Ledger::lacks_decision(const Service& service, const Gid& gid) const {
     const Found found = service.find(gid);
-    const bool is_forgotten = may_forget() && found.live == nullptr && !found.folded;
+    // Nothing is forgotten within the time of retention.
+    const auto at = decided_at_.find(gid);
+    const bool is_old = at != decided_at_.end() && world_.now() >= at->second + retention;
+    const bool is_forgotten = is_old && found.live == nullptr && !found.folded;
     return !is_forgotten && !decision_known_to(service, gid);
 }
 
@@ -416,7 +421,9 @@ void Ledger::settled(const Gid& gid, Decision decision) {
     if (const auto told = told_.find(gid); told != told_.end() && told->second.decision != decision)
         world_.fail(to_text(gid) + " is settled to " + text_of(decision) +
                     " after somebody was told " + text_of(told->second.decision));
-    if (decided_.emplace(gid, decision).second) ++rollbacks_;
+    if (!decided_.emplace(gid, decision).second) return;
+    decided_at_[gid] = world_.now();
+    ++rollbacks_;
 }
 
 void Ledger::succeeded(const Service& service) {

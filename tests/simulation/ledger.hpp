@@ -84,6 +84,8 @@ public:
     void adopted(const coordinator::Service& service, bool is_excused);
     /// After that: what it had decided, and finished, before it was known to be the one that works.
     void take_aside(const coordinator::Service& service);
+    /// What an old copy lacks of it is not promised: see adopted().
+    bool is_excused(const coordinator::Gid& gid) const;
     /// A participant told of this transaction of a lost log.
     void lost(const coordinator::Gid& gid) { exchanges_.at(gid).is_lost = true; }
     bool is_lost(const coordinator::BusinessKey& key) const;
@@ -104,7 +106,7 @@ public:
     void check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponNode& coupon);
 
     /// The run is longer than the coordinator's retention, the shortest.
-    bool may_forget() const { return world_.now() >= Microseconds{3'600'000'000}; }
+    bool may_forget() const { return world_.now() >= retention; }
 
     void watch(ParticipantNode& credit, ParticipantNode& coupon) {
         participants_ = {&credit, &coupon};
@@ -118,6 +120,7 @@ public:
     const auto& exchanges() const { return exchanges_; }
 
 private:
+    static constexpr Microseconds retention{3'600'000'000};
     using Gid = coordinator::Gid;
     using Decision = coordinator::Decision;
     const Exchange* find(const Branch& branch) const;
@@ -144,11 +147,11 @@ private:
     bool lacks_decision(const coordinator::Service& service, const Gid& gid) const;
     void count_aside(const Gid& gid, Decision decision);
     void forget_unknown_gids(const coordinator::Service& service);
-    bool is_excused(const Gid& gid) const;
     std::unordered_map<Gid, Told, coordinator::GidHash> told_;
     std::vector<Gid> told_in_order_;
     std::vector<Gid> gids_told_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> decided_;
+    std::unordered_map<Gid, Microseconds, coordinator::GidHash> decided_at_;
     std::unordered_map<Gid, Decision, coordinator::GidHash> aside_;
     std::map<std::pair<std::string, std::string>, Gid> committed_keys_;
     std::set<Branch> promises_;

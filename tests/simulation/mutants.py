@@ -108,6 +108,7 @@ MUTANTS = {
                                       "++(is_issued ? a_template.issued : a_template.reserved);", ""),
     "a dead letter is told before it is durable": ("coordinator/protocol/protocol.cpp", "|| folded.branches[branch].how == how) return how;",
                                                    "|| true) return how;"),
+    "an end by hand is told nothing more": ("coordinator/protocol/protocol.cpp", "if (t.is_settled(i) && !t.is_owed(i)) continue;", "if (t.is_settled(i)) continue;"),
     # Of the log's identity.
     "a log takes every id for one that it minted": ("coordinator/log_guard.cpp", "if (found == by_tag_.end()) return false;",
                                                     "if (found == by_tag_.end()) return gid < next_at_least;"),
