@@ -228,10 +228,20 @@ Response unknown_gid(const Gid& gid) {
                    "no transaction of this coordinator has the gid " + to_text(gid));
 }
 
-Api::Api(boost::asio::io_context& io, Service& service, const Config& config)
-    : io_(io), service_(service), config_(config) {
+Api::Api(boost::asio::io_context& io,
+         recovery::Surroundings& around,
+         Service& service,
+         const Config& config)
+    : io_(io),
+      service_(service),
+      config_(config),
+      backups_(
+          around,
+          [&service]() -> const wal::Store& { return service.log().store(); },
+          config.backups) {
     add_client_routes();
     add_operator_routes();
+    backups_.add_route(router_);
 }
 
 void Api::operator()(Request request, Respond respond) const {
@@ -321,9 +331,6 @@ void Api::add_operator_routes() {
     });
     router_.add("POST", "/v1/verify", [this](const Request&, const Respond& respond) {
         verify_log(io_, service_, respond);
-    });
-    router_.add("POST", "/v1/backups", [this](const Request& request, const Respond& respond) {
-        back_up(io_, service_, request, respond);
     });
 }
 

@@ -4,6 +4,7 @@
 #include "coordinator/service.hpp"
 #include "http/message.hpp"
 #include "http/router.hpp"
+#include "recovery/backups.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -13,8 +14,13 @@ namespace twophase::coordinator {
 /// thread.
 class Api {
 public:
-    Api(boost::asio::io_context& io, Service& service, const Config& config);
+    Api(boost::asio::io_context& io,
+        recovery::Surroundings& around,
+        Service& service,
+        const Config& config);
     void operator()(http::Request request, http::Respond respond) const;
+    /// Waits for a backup that is being written; before the service stops.
+    void stop() { backups_.stop(); }
 
 private:
     void add_client_routes();
@@ -24,6 +30,7 @@ private:
     Service& service_;
     const Config& config_;
     http::Router router_;
+    recovery::Backups backups_;
 };
 
 }  // namespace twophase::coordinator

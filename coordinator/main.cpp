@@ -43,7 +43,7 @@ public:
         : config_(config),
           machine_(io_),
           service_(machine_, config_, end_now),
-          api_(io_, service_, config_),
+          api_(io_, machine_, service_, config_),
           http_metrics_(service_.metrics()),
           server_(io_,
                   {.address = config_.address,
@@ -114,6 +114,7 @@ private:
     void end() {
         spdlog::info("stopping: requests under way are finished first");
         server_.stop(config_.shutdown_grace, [this] {
+            api_.stop();
             service_.stop();
             io_.stop();
         });

@@ -296,28 +296,4 @@ void verify_log(boost::asio::io_context& io, Service& service, const http::Respo
         respond);
 }
 
-void back_up(boost::asio::io_context& io,
-             Service& service,
-             const http::Request& request,
-             const http::Respond& respond) {
-    const auto json = http::read_json(request.body);
-    if (!json) return respond(problem(json.error()));
-    Fields fields(json->root());
-    const std::string name = fields.text("name", {.max_bytes = 100, .allowed = "A-Za-z0-9_-"});
-    if (const auto& error = fields.finish()) return respond(problem(*error));
-    const std::filesystem::path target = service.config().backups / name;
-    if (std::filesystem::exists(target))
-        return respond(problem(409, "backup-exists", "there is a backup of this name already"));
-    answer_from_thread(
-        io,
-        service,
-        [&store = std::as_const(service).log().store(), target](const std::stop_token&) {
-            std::filesystem::create_directories(target.parent_path());
-            store.backup(target);
-            spdlog::info("wrote a backup to {}", target.string());
-            return http::json_response({{"backup", target.string()}}, 201);
-        },
-        respond);
-}
-
 }  // namespace twophase::coordinator

@@ -33,10 +33,5 @@ http::Response show_status(Service& service);
 http::Response export_page(const Service& service, const http::Request& request);
 /// Checks the whole log on a thread of its own: {transactions, findings}.
 void verify_log(boost::asio::io_context& io, Service& service, const http::Respond& respond);
-/// {name}: a marked copy under the setting `backups`, made while others write.
-void back_up(boost::asio::io_context& io,
-             Service& service,
-             const http::Request& request,
-             const http::Respond& respond);
 
 }  // namespace twophase::coordinator

@@ -2,7 +2,6 @@
 
 #include "http/problem.hpp"
 #include "http/server.hpp"
-#include "participants/backups.hpp"
 #include "participants/branches.hpp"
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
@@ -10,6 +9,7 @@
 #include "participants/reconciliation_routes.hpp"
 #include "participants/restored.hpp"
 #include "recovery/alerts.hpp"
+#include "recovery/backups.hpp"
 #include "recovery/machine.hpp"
 #include "recovery/program_metrics.hpp"
 #include "recovery/room_watch.hpp"
@@ -229,7 +229,8 @@ struct Program::State {
         });
         start_inquiries(clock);
         start_reconciliation(clock, table_of);
-        backups.emplace(machine, *store, config.backups);
+        backups.emplace(
+            machine, [this]() -> const wal::Store& { return *store; }, config.backups);
         backups->add_route(router);
         watch_room();
         forget_later(clock);
@@ -362,7 +363,7 @@ struct Program::State {
     std::unique_ptr<Books> books;
     std::optional<RestoredGate> gate;
     std::optional<Reconciliation> reconciliation;
-    std::optional<Backups> backups;
+    std::optional<recovery::Backups> backups;
     std::optional<recovery::RoomWatch> room_watch;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     bool is_ready = false;

@@ -10,8 +10,11 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
 #include <functional>
 #include <string>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -23,19 +26,60 @@ namespace fs = std::filesystem;
 
 constexpr mode_t owner_only_file = 0600;
 
-// A directory that takes its name only when all in it is durable; gone when that never comes.
+constexpr const char* draft_mark = ".partial-";
+
+std::string name_of(const fs::path& target) {
+    return fs::absolute(target).lexically_normal().filename().string();
+}
+
+/// A directory that is locked while this lives, as long as its process does.
+class LockedDirectory {
+public:
+    explicit LockedDirectory(const fs::path& path)
+        : file_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+        is_held_ = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) == 0;
+    }
+    ~LockedDirectory() {
+        if (file_ >= 0) ::close(file_);
+    }
+    LockedDirectory(const LockedDirectory&) = delete;
+    LockedDirectory& operator=(const LockedDirectory&) = delete;
+    bool is_held() const { return is_held_; }
+
+private:
+    int file_;
+    bool is_held_ = false;
+};
+
+/// What a process that died left of its copies to this target. Those that are written have a lock.
+void remove_left_drafts(const fs::path& target) {
+    const std::string prefix = name_of(target) + draft_mark;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(parent_of(target), ignored)) {
+        if (!entry.path().filename().string().starts_with(prefix)) continue;
+        if (const LockedDirectory free(entry.path()); free.is_held())
+            fs::remove_all(entry.path(), ignored);
+    }
+}
+
+fs::path make_draft(const fs::path& target) {
+    make_directory(parent_of(target));
+    std::string path = (parent_of(target) / (name_of(target) + draft_mark + "XXXXXX")).string();
+    if (::mkdtemp(path.data()) == nullptr) throw StoreError(errno, "make the directory " + path);
+    return path;
+}
+
+// A directory that takes its name only when all in it is durable; gone when that never comes. Two
+// of one name do not meet: the first that is whole takes the name, the other is refused.
 class Draft {
 public:
     explicit Draft(const fs::path& target)
-        : target_(target),
-          path_(parent_of(target) / (fs::absolute(target).lexically_normal().filename().string() +
-                                     ".partial-" + std::to_string(::getpid()))) {
-        fs::remove_all(path_);
-        make_directory(path_);
+        : target_(target), path_(make_draft(target)), lock_(path_) {
+        if (!lock_.is_held()) throw StoreError(errno, "lock the directory " + path_.string());
     }
     ~Draft() {
         std::error_code ignored;
-        fs::remove_all(path_, ignored);
+        if (!is_published_) fs::remove_all(path_, ignored);
     }
     Draft(const Draft&) = delete;
     Draft& operator=(const Draft&) = delete;
@@ -49,15 +93,26 @@ public:
             throw StoreError(errno, "set the permissions of " + data.string());
         sync_file(data);
         sync_directory(path_);
-        // rename() puts a directory in the place of none or of an empty one only.
-        if (std::rename(path_.c_str(), target_.c_str()) != 0)
-            throw StoreError(errno, "name the copy " + target_.string());
+        if (!take_name()) throw StoreError(errno, "name the copy " + target_.string());
+        is_published_ = true;
         sync_directory(parent_of(target_));
     }
 
 private:
+    /// Never in the place of something else, an empty directory aside.
+    bool take_name() const {
+        ::rmdir(target_.c_str());
+        const char* from = path_.c_str();
+        const char* to = target_.c_str();
+        if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return true;
+        // A file system that doesn't know the flag: a full directory isn't replaced either.
+        return errno == EINVAL && std::rename(from, to) == 0;
+    }
+
     fs::path target_;
     fs::path path_;
+    LockedDirectory lock_;
+    bool is_published_ = false;
 };
 
 Table existing_store_table(Environment& environment, const fs::path& directory) {
@@ -122,6 +177,7 @@ void check_exists(const fs::path& directory) {
 
 void write_backup(const Environment& environment, const fs::path& to) {
     if (fs::exists(to)) throw StoreError(EEXIST, "write a backup to " + to.string());
+    remove_left_drafts(to);
     Draft draft(to);
     environment.copy_to(draft.path());
     change_identity(draft.path(), [](StoreIdentity& identity) { identity.is_backup = true; });
@@ -132,6 +188,7 @@ void restore(const fs::path& from, const fs::path& to) {
     check_exists(from);
     if (fs::exists(to) && !fs::is_empty(to))
         throw StoreError(ENOTEMPTY, "restore to " + to.string());
+    remove_left_drafts(to);
     Draft draft(to);
     fs::copy_file(from / "data.mdb", draft.path() / "data.mdb");
     change_identity(draft.path(), [&](StoreIdentity& identity) {

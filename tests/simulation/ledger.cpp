@@ -258,7 +258,8 @@ void Ledger::check_undone(const BusinessKey& next) const {
     for (const auto& [gid, exchange] : exchanges_) {
         BusinessKey key = exchange.key;
         ++key.attempt;
-        if (!(key == next)) continue;
+        // Of one whose start was lost in a crash the log knows nothing: it is presumed rolled back.
+        if (!(key == next) || !decided_.contains(gid)) continue;
         for (const BranchRequest& each : exchange.branches) {
             const std::string id(each.branch_id);
             ParticipantNode& there = participant(std::string(each.participant));

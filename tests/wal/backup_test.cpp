@@ -3,10 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <fcntl.h>
 #include <fstream>
+#include <sys/file.h>
 #include <thread>
+#include <unistd.h>
+#include <vector>
 
 namespace twophase::wal {
 namespace {
@@ -135,6 +141,52 @@ TEST_F(BackupTest, NeitherOverwritesAnything) {
     EXPECT_EQ(code_of([&] { restore(copy, again); }), 0) << "an empty directory will do";
     for (const auto& entry : fs::directory_iterator(directory.path()))
         EXPECT_EQ(entry.path().string().find("partial"), std::string::npos) << entry.path();
+}
+
+TEST_F(BackupTest, OfTwoAtOnceUnderOneNameOneIsWholeAndTheOtherRefused) {
+    Log log(options, loop.post());
+    for (int n = 1; n <= 200; ++n) append_and_wait(log, loop, {started(n)});
+    for (int round = 0; round < 10; ++round) {
+        const fs::path to = directory / ("at-once-" + std::to_string(round));
+        std::array<int, 4> codes{};
+        {
+            std::vector<std::jthread> all;
+            for (int& code : codes)
+                all.emplace_back([&] { code = code_of([&] { log.store().backup(to); }); });
+        }
+        EXPECT_EQ(std::ranges::count(codes, 0), 1);
+        EXPECT_EQ(std::ranges::count(codes, EEXIST), 3);
+        EXPECT_TRUE(inspect(to).is_backup);
+        EXPECT_EQ(fs::file_size(to / "data.mdb") > 0, true);
+    }
+    for (const auto& entry : fs::directory_iterator(directory.path()))
+        EXPECT_EQ(entry.path().string().find("partial"), std::string::npos) << entry.path();
+}
+
+TEST_F(BackupTest, WhatADeadProcessLeftIsRemovedAndWhatIsBeingWrittenIsNot) {
+    make_backup();
+    const fs::path left = directory / "again.partial-AAAAAA";
+    const fs::path held = directory / "again.partial-BBBBBB";
+    const fs::path other = directory / "once.partial-CCCCCC";
+    for (const fs::path& each : {left, held, other}) {
+        fs::create_directory(each);
+        std::ofstream(each / "data.mdb") << "half";
+    }
+    const int lock = ::open(held.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+    restore(copy, again);
+    EXPECT_FALSE(fs::exists(left));
+    EXPECT_TRUE(fs::exists(held / "data.mdb")) << "somebody is writing it";
+    EXPECT_TRUE(fs::exists(other / "data.mdb")) << "of another name";
+    ::close(lock);
+}
+
+TEST_F(BackupTest, ARestoreIntoAnEmptyFolderIsNoOverwriting) {
+    make_backup();
+    fs::create_directory(again);
+    restore(copy, again);
+    EXPECT_TRUE(fs::exists(again / "data.mdb"));
+    EXPECT_EQ(code_of([&] { restore(copy, again); }), ENOTEMPTY);
 }
 
 TEST_F(BackupTest, OnlyAWholeBackupIsRestored) {

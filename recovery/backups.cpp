@@ -1,21 +1,22 @@
-#include "participants/backups.hpp"
+#include "recovery/backups.hpp"
 
 #include "http/fields.hpp"
 #include "http/problem.hpp"
 
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <exception>
 #include <thread>
 #include <utility>
 
-namespace twophase::participants {
+namespace twophase::recovery {
 
 struct Backups::State : std::enable_shared_from_this<State> {
-    State(recovery::Surroundings& the_surroundings,
-          const wal::Store& the_store,
+    State(Surroundings& the_surroundings,
+          std::function<const wal::Store&()> the_store,
           std::filesystem::path to)
-        : around(the_surroundings), store(the_store), directory(std::move(to)) {}
+        : around(the_surroundings), store(std::move(the_store)), directory(std::move(to)) {}
 
     void answer(const http::Request& request, const http::Respond& respond) {
         const auto json = http::read_json(request.body);
@@ -25,11 +26,10 @@ struct Backups::State : std::enable_shared_from_this<State> {
         if (const auto& error = fields.finish()) return respond(http::problem(*error));
         if (directory.empty())
             return respond(http::problem(409, "no-backups", "the setting `backups` is empty"));
-        if (std::filesystem::exists(directory / name))
-            return respond(
-                http::problem(409, "backup-exists", "there is a backup of this name already"));
+        if (std::filesystem::exists(directory / name)) return respond(exists());
         if (is_busy || is_stopped) {
-            http::Response busy = http::problem(429, "busy", "a backup is being written already");
+            http::Response busy =
+                http::problem(409, "backup-under-way", "a backup is being written; one at a time");
             busy.headers.push_back({"Retry-After", "10"});
             return respond(std::move(busy));
         }
@@ -50,26 +50,33 @@ struct Backups::State : std::enable_shared_from_this<State> {
     http::Response write(const std::filesystem::path& target) const {
         try {
             std::filesystem::create_directories(target.parent_path());
-            store.backup(target);
+            store().backup(target);
             spdlog::info("wrote a backup to {}", target.string());
             return http::json_response({{"backup", target.string()}}, 201);
+        } catch (const wal::StoreError& error) {
+            if (error.code() == EEXIST) return exists();
+            return http::problem(500, "failed", error.what());
         } catch (const std::exception& error) {
             return http::problem(500, "failed", error.what());
         }
     }
 
-    recovery::Surroundings& around;
-    const wal::Store& store;
+    static http::Response exists() {
+        return http::problem(409, "backup-exists", "there is a backup of this name already");
+    }
+
+    Surroundings& around;
+    std::function<const wal::Store&()> store;
     std::filesystem::path directory;
     bool is_busy = false;
     bool is_stopped = false;
     std::jthread thread;  // last: joined while what it reads is still there
 };
 
-Backups::Backups(recovery::Surroundings& around,
-                 const wal::Store& store,
+Backups::Backups(Surroundings& around,
+                 std::function<const wal::Store&()> store,
                  std::filesystem::path directory)
-    : state_(std::make_shared<State>(around, store, std::move(directory))) {}
+    : state_(std::make_shared<State>(around, std::move(store), std::move(directory))) {}
 
 Backups::~Backups() { stop(); }
 
@@ -86,4 +93,4 @@ void Backups::stop() {
     if (state_->thread.joinable()) state_->thread.join();
 }
 
-}  // namespace twophase::participants
+}  // namespace twophase::recovery
