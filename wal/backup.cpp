@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <functional>
+#include <optional>
 #include <string>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -35,9 +36,11 @@ std::string name_of(const fs::path& target) {
 /// A directory that is locked while this lives, as long as its process does.
 class LockedDirectory {
 public:
-    explicit LockedDirectory(const fs::path& path)
+    enum class Other { is_waited_for, keeps_it };
+    LockedDirectory(const fs::path& path, Other other)
         : file_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-        is_held_ = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) == 0;
+        const int how = other == Other::keeps_it ? LOCK_EX | LOCK_NB : LOCK_EX;
+        is_held_ = file_ >= 0 && ::flock(file_, how) == 0;
     }
     ~LockedDirectory() {
         if (file_ >= 0) ::close(file_);
@@ -57,13 +60,12 @@ void remove_left_drafts(const fs::path& target) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(parent_of(target), ignored)) {
         if (!entry.path().filename().string().starts_with(prefix)) continue;
-        if (const LockedDirectory free(entry.path()); free.is_held())
-            fs::remove_all(entry.path(), ignored);
+        const LockedDirectory free(entry.path(), LockedDirectory::Other::keeps_it);
+        if (free.is_held()) fs::remove_all(entry.path(), ignored);
     }
 }
 
 fs::path make_draft(const fs::path& target) {
-    make_directory(parent_of(target));
     std::string path = (parent_of(target) / (name_of(target) + draft_mark + "XXXXXX")).string();
     if (::mkdtemp(path.data()) == nullptr) throw StoreError(errno, "make the directory " + path);
     return path;
@@ -73,9 +75,15 @@ fs::path make_draft(const fs::path& target) {
 // of one name do not meet: the first that is whole takes the name, the other is refused.
 class Draft {
 public:
-    explicit Draft(const fs::path& target)
-        : target_(target), path_(make_draft(target)), lock_(path_) {
-        if (!lock_.is_held()) throw StoreError(errno, "lock the directory " + path_.string());
+    explicit Draft(const fs::path& target) : target_(target) {
+        make_directory(parent_of(target));
+        // Between its making and its lock nobody may take it for one that was left.
+        const LockedDirectory all(parent_of(target), LockedDirectory::Other::is_waited_for);
+        remove_left_drafts(target);
+        path_ = make_draft(target);
+        lock_.emplace(path_, LockedDirectory::Other::keeps_it);
+        if (!all.is_held() || !lock_->is_held())
+            throw StoreError(errno, "lock the directory " + path_.string());
     }
     ~Draft() {
         std::error_code ignored;
@@ -111,7 +119,7 @@ private:
 
     fs::path target_;
     fs::path path_;
-    LockedDirectory lock_;
+    std::optional<LockedDirectory> lock_;
     bool is_published_ = false;
 };
 
@@ -177,7 +185,6 @@ void check_exists(const fs::path& directory) {
 
 void write_backup(const Environment& environment, const fs::path& to) {
     if (fs::exists(to)) throw StoreError(EEXIST, "write a backup to " + to.string());
-    remove_left_drafts(to);
     Draft draft(to);
     environment.copy_to(draft.path());
     change_identity(draft.path(), [](StoreIdentity& identity) { identity.is_backup = true; });
@@ -188,7 +195,6 @@ void restore(const fs::path& from, const fs::path& to) {
     check_exists(from);
     if (fs::exists(to) && !fs::is_empty(to))
         throw StoreError(ENOTEMPTY, "restore to " + to.string());
-    remove_left_drafts(to);
     Draft draft(to);
     fs::copy_file(from / "data.mdb", draft.path() / "data.mdb");
     change_identity(draft.path(), [&](StoreIdentity& identity) {
