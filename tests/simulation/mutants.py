@@ -125,7 +125,7 @@ MUTANTS = {
                                    "            {\"replaces\", Json::array()},\n            {\"open\""),
     "a settled key is not taken": ("coordinator/service_lost.cpp", "if (named == branches.end()) return unknown;", "return unknown;"),
     "a rollback is settled behind a commit": ("coordinator/service_lost.cpp",
-                                              "    if (decision == Decision::rollback && !highest->is_durably_rolled_back) return unknown;\n", ""),
+                                              "decision == Decision::rollback && !highest->is_durably_rolled_back", "decision == Decision::rollback && highest->is_damaged"),
     "who has seen more of the log is answered": ("coordinator/log_api.cpp", "if (seen && service.knows_less_than(*seen)) verdict", "if (false) verdict"),
     "any answer is a list of branches": ("coordinator/lost.cpp", " &&\n                         text_in(body->root(), \"nonce\") == reading.nonce;", ";"),
     "a store's end of a start is not asked": ("coordinator/log_guard.cpp", "if (told.then)", "if (told.then && false)"),
