@@ -144,6 +144,13 @@ void Mishaps::later(Microseconds least, Microseconds most) {
     incident_->repair_at = world_.now() + world_.chance.between(std::min(least, most), most);
 }
 
+/// In runs of hours people take hours, so that participants would forget what was lost meanwhile.
+void Mishaps::think_it_over() {
+    constexpr Microseconds hour = 3'600 * second;
+    settle_at_ = world_.now();
+    if (world_.plan.hours_between > 0) settle_at_ += world_.chance.between(0, 6 * hour);
+}
+
 void Mishaps::empty_folder() {
     world_.note("the coordinator's folder is empty");
     coordinator_.crash(false);
@@ -325,6 +332,7 @@ void Mishaps::restore(const Kept& backup) {
     incident_->stage = Stage::unaccepted;
     coordinator_.has_true_log = coordinator_.lacks_lost = true;
     later(0, 5 * second);
+    think_it_over();
 }
 
 void Mishaps::make_successor() {
@@ -341,6 +349,7 @@ void Mishaps::make_successor() {
     incident_->stage = Stage::unaccepted;
     coordinator_.has_true_log = coordinator_.lacks_lost = true;
     later(0, 5 * second);
+    think_it_over();
 }
 
 void Mishaps::accept() {
@@ -403,7 +412,7 @@ std::function<void(wal::Written)> Mishaps::told(const Gid& gid) {
 /// Proven ones in bulk, the others one by one.
 void Mishaps::settle() {
     Service* service = coordinator_.service();
-    if (service == nullptr) return;
+    if (service == nullptr || (world_.is_faulty && world_.now() < settle_at_)) return;
     const std::vector<LostTransaction> lost = service->lost({}, 100'000);
     for (const LostTransaction& each : lost) {
         ledger_.lost(each.gid);

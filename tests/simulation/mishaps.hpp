@@ -81,6 +81,7 @@ private:
     void make_successor();
     void accept();
     void end_doubled();
+    void think_it_over();
     void later(Microseconds least, Microseconds most);
     void settle();
     void settle_strangers();
@@ -103,6 +104,7 @@ private:
     std::optional<Incident> incident_;
     std::optional<StoreIncident> store_incident_;
     std::set<coordinator::Gid> unsettled_;  // a person has said it, and it is not seen durable yet
+    Microseconds settle_at_ = 0;            // nobody settles what was lost before
     std::uint64_t looked_at_ = 0;           // the log's position then
     /// Of the old copy that is started: where it ends, and who knew more when it was put there.
     std::uint64_t copied_position_ = 0;
