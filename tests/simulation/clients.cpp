@@ -66,6 +66,7 @@ void Client::next() {
     user_ = "u" + std::to_string(world_.chance.between(0, world_.plan.users - 1));
     amount_ = world_.chance.between(1, 200);
     is_start_awaited_ = world_.chance.once_in(4);
+    began_ = world_.now();
     choose_mode();
     coupons_ = world_.plan.is_scripted || !world_.chance.once_in(3) ? 1 : 2;
     if (world_.plan.is_scripted) amount_ = number_ == 0 ? 100 : 1'000;
@@ -119,6 +120,9 @@ std::vector<SharedText> Client::steps_before(std::size_t step) const {
 }
 
 void Client::submit() {
+    // A key is remembered for the time of retention: nobody repeats an order after that.
+    constexpr Microseconds most_patience{3'000'000'000};
+    if (world_.now() - began_ > most_patience) return over();
     ++tries_;
     try_again_after(world_.chance.between(500'000, 20'000'000));
     reached_ = reach_();

@@ -46,6 +46,7 @@ private:
     int number_;
     int left_;
     int orders_ = 0;
+    Microseconds began_ = 0;   // with this order
     std::uint64_t tries_ = 0;  // of all; an answer to an earlier one is none
     coordinator::BusinessKey key_;
     coordinator::Mode mode_ = coordinator::Mode::two_phase;
