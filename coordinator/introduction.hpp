@@ -19,8 +19,7 @@ struct Seen {
     std::uint64_t epoch = 0;
     wal::Token start;            // of that epoch
     std::uint64_t position = 0;  // the highest seen
-    std::uint64_t began_at =
-        0;  // of a store: the position of its last start's barrier; 0: not told
+    std::uint64_t began_at = 0;  // of a store: its last start's barrier; 0: not told
     std::vector<wal::Token> replaces;
 
     bool does_replace(const wal::Token& other) const;

@@ -166,24 +166,27 @@ void Service::settle_lost(const Gid& gid,
     settling_keys_[{key.code, key.id}] = {.attempt = key.attempt,
                                           .gid = gid,
                                           .is_durably_rolled_back = decision == Decision::rollback};
-    alerts_.raise({.kind = "resolved_by_hand",
-                   .subject = to_text(gid),
-                   .text = std::string(to_text(decision)) + " by " + who + ": " + reason,
-                   .data = {},
-                   .is_event = true});
-    log_->append(
-        std::move(entries),
-        wal::Urgency::forced,
-        [this, gid, records = std::move(records), then = std::move(then)](wal::Written written) {
-            settling_.erase(gid);
-            std::erase_if(settling_keys_, [&](const auto& each) { return each.second.gid == gid; });
-            if (written == wal::Written::durable) look_at_lost();
-            if (written == wal::Written::durable && is_ready_ && !is_stopped_) {
-                for (const Record& record : records) core_.apply(record);
-                if (core_.find(gid) != nullptr) perform(core_.resume(gid, around_.now()));
-            }
-            then(written);
-        });
+    const recovery::Alert alert{
+        .kind = "resolved_by_hand",
+        .subject = to_text(gid),
+        .text = std::string(to_text(decision)) + " by " + who + ": " + reason,
+        .data = {},
+        .is_event = true};
+    log_->append(std::move(entries),
+                 wal::Urgency::forced,
+                 [this, gid, alert, records = std::move(records), then = std::move(then)](
+                     wal::Written written) {
+                     settling_.erase(gid);
+                     if (written == wal::Written::durable) alerts_.raise(alert);
+                     std::erase_if(settling_keys_,
+                                   [&](const auto& each) { return each.second.gid == gid; });
+                     if (written == wal::Written::durable) look_at_lost();
+                     if (written == wal::Written::durable && is_ready_ && !is_stopped_) {
+                         for (const Record& record : records) core_.apply(record);
+                         if (core_.find(gid) != nullptr) perform(core_.resume(gid, around_.now()));
+                     }
+                     then(written);
+                 });
 }
 
 struct Service::Settling {

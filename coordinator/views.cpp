@@ -92,7 +92,9 @@ void append_branch(std::string& to,
     object.text("branch_id", branch.request->branch_id);
     if (!vote.code.empty()) object.text("code", vote.code);
     if (undone && !branch.result->empty()) object.raw("compensation", *branch.result);
-    if (branch.known->failed_attempts > 0)
+    // Of one that was delivered in the end they are history: the timeline has them.
+    const bool is_failing = !branch.how || *branch.how == How::dead_letter;
+    if (is_failing && branch.known->failed_attempts > 0)
         object.text("last_error",
                     branch.known->failure_code + ": " + branch.known->failure_message);
     if (decision && mode == Mode::eventual && branch.index > 0)

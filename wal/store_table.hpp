@@ -13,7 +13,7 @@
 namespace twophase::wal {
 
 inline constexpr const char* store_table_name = "store";
-inline constexpr std::uint32_t store_format_version = 2;
+inline constexpr std::uint32_t store_format_version = 3;
 
 /// Nothing in a store that is new. StoreError when the format is another program version's, or the
 /// row is damaged.

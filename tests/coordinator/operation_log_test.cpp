@@ -12,6 +12,26 @@ using http::Json;
 
 constexpr Gid gid{1};
 
+TEST(ViewTest, ADeliveryThatSucceededInTheEndShowsNoError) {
+    Folded folded;
+    ASSERT_EQ(folded.fold(Started{.gid = gid,
+                                  .mode = Mode::eventual,
+                                  .key = {.code = "order", .id = "7"},
+                                  .branches = {{.branch_id = "key", .participant = "credit"},
+                                               {.branch_id = "mail", .participant = "coupon"}}}),
+              "");
+    folded.fold(Decided{gid, Decision::commit, {}, {{.vote = Vote::executed}, {}}});
+    folded.fold(DeliveryFailed{gid, 1, 1, "unclear", "no answer"});
+    const auto mail = [&] {
+        const Found found{.live = nullptr, .folded = folded, .damage = {}};
+        return Json::parse(outcome_text(view_of(gid, found), false))["branches"][1];
+    };
+    EXPECT_EQ(mail()["last_error"], "unclear: no answer");
+    folded.fold(BranchDone{gid, 1, How::executed, ""});
+    EXPECT_FALSE(mail().contains("last_error")) << mail();
+    EXPECT_EQ(mail()["attempts"], 1);
+}
+
 /// A saga: spend credits, then make a coupon.
 class Exchange {
 public:

@@ -146,11 +146,11 @@ TEST_F(StoreTest, AnotherFormatVersionIsRefused) {
     open();
     tamper(options.directory, store_table_name, [](Batch& batch, Table table) {
         std::string row(*batch.get(table, "identity"));
-        row[3] = 1;
+        row[3] = 2;
         batch.put(table, "identity", row);
     });
     expect_refusal(options.directory.string() +
-                   ": the store has format version 1, this program reads and writes version 2 "
+                   ": the store has format version 2, this program reads and writes version 3 "
                    "only: start it with");
 }
 
