@@ -292,6 +292,27 @@ void Ledger::check_branches(ParticipantNode& participant) {
     }
 }
 
+/// Each user has paid what was committed, and that alone: also of branches that are forgotten.
+void Ledger::check_balances(CreditNode& credit) const {
+    std::map<std::string, std::int64_t> paid;
+    std::set<std::string> unsure;  // a person ended a branch, or it is not promised
+    for (const auto& [gid, exchange] : exchanges_) {
+        if (exchange.is_excused || exchange.by_hand.contains(branch_id_of(0)))
+            unsure.insert(exchange.user);
+        const auto decision = decided_.find(gid);
+        const bool is_committed =
+            decision != decided_.end() && decision->second == Decision::commit;
+        paid[exchange.user] += is_committed ? exchange.amount : 0;
+    }
+    for (const auto& [user, amount] : paid) {
+        const std::int64_t balance = credit.balance(user);
+        const std::int64_t right = world_.plan.first_balance - amount;
+        if (balance != right && !unsure.contains(user))
+            world_.fail("I1: " + user + " has " + std::to_string(balance) + " and should have " +
+                        std::to_string(right));
+    }
+}
+
 void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponNode& coupon) {
     check_remembered(*coordinator.service(), told_in_order_.size());
     for (ParticipantNode* participant :
@@ -305,6 +326,7 @@ void Ledger::check_end(CoordinatorNode& coordinator, CreditNode& credit, CouponN
         if (participant->in_doubt() != 0)
             world_.fail(participant->name + " is in doubt at the end");
     }
+    check_balances(credit);
     // Every durable commit is everywhere, unless it is old enough to be forgotten.
     if (may_forget()) return;
     for (const auto& [gid, decision] : decided_) {

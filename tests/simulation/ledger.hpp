@@ -131,6 +131,7 @@ private:
     void check_steps_after(const Branch& branch, const Exchange& exchange);
     void check_gids(const coordinator::Service& service, std::size_t latest);
     void check_branches(ParticipantNode& participant);
+    void check_balances(CreditNode& credit) const;
 
     World& world_;
     std::map<std::string, Gid> newest_;  // by log

@@ -209,6 +209,10 @@ void CreditNode::found(wal::Unit& unit, const Moment& moment) {
     }
 }
 
+std::int64_t CreditNode::balance(const std::string& user) {
+    return resource_->accounts().find(store()->snapshot(), {user, "points"}).value().balance;
+}
+
 std::string CreditNode::fault_in_books() {
     const wal::Snapshot reader = store()->snapshot();
     const TableOf table_of = [this](std::string_view table) { return store()->table(table); };

@@ -76,6 +76,7 @@ public:
     CreditNode(World& the_world, Ledger& ledger, const std::string& where)
         : ParticipantNode(the_world, ledger, "credit", where) {}
     std::string fault_in_books() override;
+    std::int64_t balance(const std::string& user);
     std::int64_t held() override;
 
 private:
