@@ -1,6 +1,7 @@
 #include "coordinator/lanes.hpp"
 
 #include "coordinator/lane_metrics.hpp"
+#include "http/retry_after.hpp"
 #include "http/text.hpp"
 #include "wal/crash_point.hpp"
 
@@ -247,7 +248,11 @@ private:
         if (shared_->is_stopped) return;
         metrics_.answered(request.verb, around_.fine_now() - sent_at);
         wal::crash_point("answered", to_text(request.verb));
-        std::vector<Answer> answers = read_answers(request.verb, subjects, is_array, response);
+        const std::chrono::seconds retry_after =
+            response ? http::retry_after(*response, around_.wall_microseconds() / 1'000'000)
+                     : std::chrono::seconds{0};
+        std::vector<Answer> answers =
+            read_answers(request.verb, subjects, is_array, response, retry_after);
         const bool is_of_another = response && shared_->hooks.is_doubtful(name_, *response);
         if (is_of_another) disbelieve(request, answers);
         const bool is_doubtful =
@@ -263,7 +268,7 @@ private:
             settle(request.calls[i], answers[i]);
         }
         note_health(any_clear, answers.front().message);
-        schedule_.done(request, outcome_of(any_clear, response), around_.now());
+        schedule_.done(request, outcome_of(any_clear, response), around_.now(), retry_after);
         for (std::size_t i = 0; i < answers.size(); ++i) {
             const Schedule::Call& call = request.calls[i];
             if (was_wanted[i] && !is_of_another)
@@ -296,7 +301,8 @@ private:
             case Answer::Kind::contradicted: return schedule_.contradicted(call, around_.now());
             case Answer::Kind::stale_epoch:  // asked again once the participant listens to us
             case Answer::Kind::unclear:
-                return schedule_.unclear(call, around_.now(), answer.is_to_go_alone);
+                return schedule_.unclear(
+                    call, around_.now(), answer.is_to_go_alone, answer.retry_after);
         }
     }
 

@@ -141,6 +141,17 @@ Answer read_problem(Verb verb, unsigned status, const Value& body) {
     return answer;
 }
 
+/// A peer that has enough to do says nothing of what it was asked.
+bool is_busy(unsigned status) { return status == 429 || status == 503; }
+
+/// What an item of an array says in place of the header (RFC 9110, section 10.2.3).
+std::chrono::seconds retry_after_in(const Value& item, unsigned status) {
+    constexpr std::int64_t most = std::int64_t{24} * 60 * 60;
+    const Value* found = item.find("retry_after_seconds");
+    const auto told = found && is_busy(status) ? found->exact_integer() : std::nullopt;
+    return std::chrono::seconds(std::clamp<std::int64_t>(told.value_or(0), 0, most));
+}
+
 Answer read_one(Verb verb, const Subject& subject, unsigned status, const Value& body) {
     if (!echoes(body, subject))
         return unclear("status " + std::to_string(status) +
@@ -161,19 +172,38 @@ std::vector<Answer> read_array(Verb verb,
                                unsigned status,
                                const Value& body) {
     if (status != 200 || !body.is_array() || body.size() != subjects.size())
-        return all_unclear(
-            subjects.size(), "status " + std::to_string(status) + " and no array of answers", true);
+        return all_unclear(subjects.size(),
+                           "status " + std::to_string(status) + " and no array of answers",
+                           !is_busy(status));
     std::vector<Answer> answers;
     answers.reserve(subjects.size());
     for (const Value& item : body) {
         const Value* found = item.find("status");
         const auto its = found ? found->exact_integer() : std::nullopt;
         const Subject& subject = subjects[answers.size()];
-        answers.push_back(its && std::in_range<unsigned>(*its)
-                              ? read_one(verb, subject, static_cast<unsigned>(*its), item)
-                              : unclear("an item without a status"));
+        if (!its || !std::in_range<unsigned>(*its)) {
+            answers.push_back(unclear("an item without a status"));
+            continue;
+        }
+        answers.push_back(read_one(verb, subject, static_cast<unsigned>(*its), item));
+        answers.back().retry_after = retry_after_in(item, static_cast<unsigned>(*its));
     }
     return answers;
+}
+
+std::vector<Answer> read_body(Verb verb,
+                              const std::vector<Subject>& subjects,
+                              bool is_array,
+                              const http::Response& response) {
+    // An array adds a level of depth to the contract's own.
+    const auto body = http::read_json(response.body, {.depth = 18, .members = 64});
+    const bool may_be_array = is_array && !is_busy(response.status);
+    if (!body)
+        return all_unclear(subjects.size(),
+                           "status " + std::to_string(response.status) + " and no JSON",
+                           may_be_array);
+    if (is_array) return read_array(verb, subjects, response.status, body->root());
+    return {read_one(verb, subjects.front(), response.status, body->root())};
 }
 
 }  // namespace
@@ -218,14 +248,12 @@ std::string tell_message(const Envelope& envelope, std::string_view prepare_id) 
 std::vector<Answer> read_answers(Verb verb,
                                  const std::vector<Subject>& subjects,
                                  bool is_array,
-                                 const http::Result<http::Response>& response) {
+                                 const http::Result<http::Response>& response,
+                                 std::chrono::seconds retry_after) {
     if (!response) return all_unclear(subjects.size(), response.error().message(), false);
-    // An array adds a level of depth to the contract's own.
-    const auto body = http::read_json(response->body, {.depth = 18, .members = 64});
-    const std::string status = "status " + std::to_string(response->status);
-    if (!body) return all_unclear(subjects.size(), status + " and no JSON", is_array);
-    if (is_array) return read_array(verb, subjects, response->status, body->root());
-    return {read_one(verb, subjects.front(), response->status, body->root())};
+    std::vector<Answer> answers = read_body(verb, subjects, is_array, *response);
+    for (Answer& answer : answers) answer.retry_after = std::max(answer.retry_after, retry_after);
+    return answers;
 }
 
 }  // namespace twophase::coordinator

@@ -5,6 +5,7 @@
 #include "http/errc.hpp"
 #include "http/message.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -66,6 +67,8 @@ struct Answer {
     SharedText message;           // of a problem, or what made it unclear
     bool is_fault = false;        // of the request or the set-up: a person should know
     bool is_to_go_alone = false;  // an array was not understood: ask singly
+    /// How long the participant asked to be left alone with this; 0: not said.
+    std::chrono::seconds retry_after{0};
     /// With stale_epoch: the epoch that the participant has heard of, where it says so.
     std::optional<std::uint64_t> seen_epoch;
 };
@@ -78,9 +81,11 @@ struct Subject {
 
 /// Reads the answer to one message or, with is_array, to an array of them: an answer a subject, in
 /// their order. Whatever is cut, of another shape or about somebody else is unclear.
+/// `retry_after`: what the response as a whole asked for; an item may ask for its own.
 std::vector<Answer> read_answers(Verb verb,
                                  const std::vector<Subject>& subjects,
                                  bool is_array,
-                                 const http::Result<http::Response>& response);
+                                 const http::Result<http::Response>& response,
+                                 std::chrono::seconds retry_after = {});
 
 }  // namespace twophase::coordinator

@@ -1,6 +1,7 @@
 #include "coordinator/sweep.hpp"
 
 #include "http/document.hpp"
+#include "http/retry_after.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
@@ -38,11 +39,16 @@ Sweep::Sweep(recovery::Surroundings& around,
       hooks_(std::move(hooks)),
       alarm_(around.alarm()),
       page_alarm_(around.alarm()),
-      longest_pause_(std::min(config.probe_most, config.sweep_interval)) {}
+      longest_pause_(std::min(config.probe_most, config.sweep_interval)),
+      longest_wait_(config.retry_most) {}
 
 void Sweep::start() {
     if (is_stopped_) return;  // the alarm may have been under way
     is_soon_ = false;
+    if (around_.now() < not_before_) {
+        alarm_->set(not_before_, [self = shared_from_this()] { self->start(); });
+        return;
+    }
     begin();
     begin_later();
 }
@@ -134,6 +140,10 @@ bool Sweep::introduce(const Introduction& introduction) {
 /// Hands up one page; false when it was none.
 bool Sweep::read(const http::Result<http::Response>& response, std::string& next) {
     if (!response) return false;
+    const Time wait = http::retry_after(*response, around_.wall_microseconds() / 1'000'000);
+    // A second is the least that can be asked for: it says "soon", and the pauses between questions
+    // are made for that.
+    if (wait > Time{1'000}) not_before_ = around_.now() + std::min(wait, longest_wait_);
     if (question_ && is_foreign(response->status)) return introduce({});
     if (response->status != 200) return false;
     const auto body = http::read_json(response->body);

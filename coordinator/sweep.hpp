@@ -89,6 +89,8 @@ private:
     bool is_wanted_again_ = false;
     bool is_soon_ = false;  // start_soon() has set the alarm
     recovery::Time longest_pause_;
+    recovery::Time longest_wait_;  // that the participant can ask for
+    recovery::Time not_before_{};  // it asked for it
 };
 
 }  // namespace twophase::coordinator

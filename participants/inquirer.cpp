@@ -1,11 +1,13 @@
 #include "participants/inquirer.hpp"
 
 #include "http/fields.hpp"
+#include "http/retry_after.hpp"
 #include "participants/wire.hpp"
 #include "wal/crash_point.hpp"
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <random>
@@ -166,7 +168,7 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         Attempts& lane = lanes[item.entry.coordinator];
         --lane.in_flight;
         if (!result || result->status >= 500 || result->status == 429) {
-            fail(lane);
+            fail(lane, result ? retry_after(*result) : recovery::Time{0});
             spdlog::info("inquiry {}/{}: no answer", item.gid, item.branch_id);
             queue.metrics().note(Inquired::no_answer);
             return settle(item);
@@ -209,10 +211,16 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         });
     }
 
-    void fail(Attempts& attempts) {
-        ++attempts.failures;
-        attempts.not_before =
-            around.now() + recovery::backoff(options.backoff, attempts.failures, random);
+    /// `at_least`: how long the coordinator asked to be left alone.
+    void fail(Attempts& attempts, recovery::Time at_least = {}) {
+        const recovery::Time wait = recovery::backoff(options.backoff, ++attempts.failures, random);
+        const recovery::Time until =
+            around.now() + std::max(wait, std::min(at_least, options.backoff.most));
+        attempts.not_before = std::max(attempts.not_before, until);
+    }
+
+    recovery::Time retry_after(const http::Response& response) const {
+        return http::retry_after(response, around.wall_microseconds() / 1'000'000);
     }
 
     /// This inquiry is over; the branch keeps its own waiting time.

@@ -108,9 +108,11 @@ http::Response failure(const Message& message, const Answer& answer) {
         more["replaces"] = answer.seen->replaces;
         more["told_log"] = message.log;
     }
+    const bool is_soon = answer.status == 503;
+    if (is_soon) more["retry_after_seconds"] = 1;  // an item of an array has no header
     http::Response response =
         http::problem(answer.status, answer.code, answer.message, std::move(more));
-    if (answer.status == 503) response.headers.push_back({"Retry-After", "1"});
+    if (is_soon) response.headers.push_back({"Retry-After", "1"});
     return response;
 }
 

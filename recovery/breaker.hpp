@@ -29,18 +29,21 @@ public:
     /// A clear answer of any kind. True when this closed the breaker.
     bool succeeded() {
         failures_ = 0;
+        not_before_ = Time::min();
         return std::exchange(is_open_, false);
     }
 
     /// No clear answer. `may_be_item`: the items have failed before while the peer was there, so
-    /// that they may be at fault: poisoned items open nothing.
+    /// that they may be at fault: poisoned items open nothing. `at_least`: how long the peer asked
+    /// to be left alone; while the breaker is open, no probe leaves before that.
     template <class Random>
-    void failed(bool may_be_item, Time now, Random& random) {
+    void failed(bool may_be_item, Time now, Random& random, Time at_least = Time{0}) {
         if (!may_be_item || is_open_) ++failures_;
         is_open_ = is_open_ || failures_ >= options_.failures_to_open;
+        not_before_ = std::max(not_before_, now + at_least);
         if (!is_open_) return;
         const Time wait = backoff(backoff_, failures_, random);
-        probe_at_ = now + std::min(wait, options_.most_between_probes);
+        probe_at_ = std::max(not_before_, now + std::min(wait, options_.most_between_probes));
     }
 
 private:
@@ -49,6 +52,7 @@ private:
     bool is_open_ = false;
     unsigned failures_ = 0;
     Time probe_at_{};
+    Time not_before_ = Time::min();  // the peer asked for it
 };
 
 }  // namespace twophase::recovery

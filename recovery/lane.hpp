@@ -71,18 +71,21 @@ public:
 
     /// Wants `verb` for `key` from now on, as soon as may be, or from `not_before` on. `bytes`:
     /// about what it adds to a body. What was wanted already, and is wanted for a later time, is
-    /// the next try of the same call: its failures count on.
+    /// the next try of the same call: its failures count on, and how long the peer asked to be left
+    /// alone with it.
     void want(const Key& key,
               Verb verb,
               std::size_t bytes,
               std::optional<Time> not_before = std::nullopt) {
-        const unsigned failures = not_before ? failures_of(key, verb) : 0;
+        if (!not_before) return make_ready(replace(key, verb, bytes), Line::fresh);
+        const auto earlier = entries_.find(key);
+        const bool is_next_try = earlier != entries_.end() && earlier->second.verb == verb;
+        const unsigned failures = is_next_try ? earlier->second.failures : 0;
+        const Time asked_for =
+            is_next_try ? earlier->second.not_before.value_or(Time::min()) : Time::min();
         Entry& entry = replace(key, verb, bytes);
         entry.failures = failures;
-        if (not_before)
-            plan(entry, *not_before);
-        else
-            make_ready(entry, Line::fresh);
+        plan(entry, std::max(*not_before, asked_for));
     }
 
     /// Wants what an earlier start of this program left undone: late already.
@@ -148,11 +151,16 @@ public:
     }
 
     /// No answer that counts: asks again after a backoff. `alone`: not in an array again.
-    void unclear(const Call& call, Time now, bool alone) {
+    /// `at_least`: how long the peer asked to be left alone with it; honoured up to the longest
+    /// backoff, also when the peer answers other calls meanwhile.
+    void unclear(const Call& call, Time now, bool alone, Time at_least = Time{0}) {
         if (!is_wanted(call)) return;
         Entry& entry = entries_.at(call.key);
         entry.goes_alone = entry.goes_alone || alone;
-        wait_until(entry, now + backoff(options_.backoff, ++entry.failures, random_));
+        const Time wait = backoff(options_.backoff, ++entry.failures, random_);
+        if (at_least <= Time{0}) return wait_until(entry, now + wait);
+        entry.not_before = now + std::max(wait, std::min(at_least, options_.backoff.most));
+        plan(entry, *entry.not_before);
     }
 
     /// The answer was clear, but only a person can change it: asks again, slowly.
@@ -170,7 +178,9 @@ public:
     }
 
     /// The request is over. The success that closes the breaker makes all that waits there due.
-    void done(const Request& request, Outcome outcome, Time now) {
+    /// `at_least`: how long the peer as a whole asked to be left alone; probes honour it, up to the
+    /// longest backoff.
+    void done(const Request& request, Outcome outcome, Time now, Time at_least = Time{0}) {
         --in_window_[class_of_(request.verb)];
         late_share_.over(
             class_of_(request.verb), request.late, has_new(request), request.left_at, now);
@@ -187,7 +197,7 @@ public:
         const bool may_be_item =
             outcome == Outcome::unclear &&
             std::ranges::all_of(request.calls, [](const Call& call) { return call.attempts > 1; });
-        breaker_.failed(may_be_item, now, random_);
+        breaker_.failed(may_be_item, now, random_, std::min(at_least, options_.backoff.most));
     }
 
     /// Makes what waits for `key` due now; false when nothing waits.
@@ -227,6 +237,7 @@ private:
         const Key* key = nullptr;  // its own in entries_
         std::uint64_t generation = 0;
         Time due{};
+        std::optional<Time> not_before;  // the peer asked for it
         std::uint32_t bytes = 0;
         unsigned failures = 0;
         Verb verb{};
@@ -248,11 +259,6 @@ private:
         }
     };
     using Times = std::set<Entry*, IsDueBefore>;
-
-    unsigned failures_of(const Key& key, Verb verb) const {
-        const auto found = entries_.find(key);
-        return found != entries_.end() && found->second.verb == verb ? found->second.failures : 0;
-    }
 
     Entry& replace(const Key& key, Verb verb, std::size_t bytes) {
         drop(key);

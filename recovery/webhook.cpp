@@ -1,6 +1,7 @@
 #include "recovery/webhook.hpp"
 
 #include "http/errc.hpp"
+#include "http/retry_after.hpp"
 #include "recovery/lane.hpp"
 
 #include <spdlog/spdlog.h>
@@ -81,16 +82,18 @@ struct Webhook::State : std::enable_shared_from_this<State> {
 
     void answered(const Schedule::Request& request, const http::Result<http::Response>& answer) {
         const Schedule::Call& call = request.calls.front();
+        const Time wait =
+            answer ? http::retry_after(*answer, around.wall_microseconds() / 1'000'000) : Time{0};
         if (is_taken(answer)) {
             schedule.settled(call);
             const auto found = events.find(call.key);
             bytes -= found->second.size();
             events.erase(found);
         } else {
-            schedule.unclear(call, around.now(), true);
+            schedule.unclear(call, around.now(), true, wait);
         }
         note_health(answer);
-        schedule.done(request, outcome_of(answer), around.now());
+        schedule.done(request, outcome_of(answer), around.now(), wait);
         pump();
     }
 

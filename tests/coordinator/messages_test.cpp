@@ -160,6 +160,34 @@ TEST(MessagesTest, AWholeArrayAnsweredOtherwiseIsNoAnswerForAnyItem) {
     }
 }
 
+TEST(MessagesTest, ABusyPeersAnswerSaysNothingAgainstArraysAndHoldsAllItsItems) {
+    const std::vector<Subject> subjects{{"g", "1"}, {"g", "2"}};
+    for (const unsigned status : {429U, 503U})
+        for (const char* body : {"", "busy", R"({"code":"overloaded"})"})
+            for (const Answer& answer : read_answers(Verb::commit,
+                                                     subjects,
+                                                     true,
+                                                     http::Response{.status = status, .body = body},
+                                                     std::chrono::seconds(30))) {
+                EXPECT_EQ(answer.kind, Kind::unclear);
+                EXPECT_FALSE(answer.is_to_go_alone) << body;
+                EXPECT_EQ(answer.retry_after, std::chrono::seconds(30));
+            }
+}
+
+TEST(MessagesTest, AnItemMayAskToBeLeftAloneByItself) {
+    const http::Response response{
+        .body = R"([{"status":503,"gid":"g","branch_id":"1","code":"x","retry_after_seconds":40},
+                    {"status":200,"gid":"g","branch_id":"2","state":"committed"},
+                    {"status":409,"gid":"g","branch_id":"3","code":"x","retry_after_seconds":40},
+                    {"status":429,"gid":"g","branch_id":"4","code":"x","retry_after_seconds":"x"}])"};
+    const auto answers = read_answers(
+        Verb::commit, {{"g", "1"}, {"g", "2"}, {"g", "3"}, {"g", "4"}}, true, response);
+    EXPECT_EQ(answers.at(0).retry_after, std::chrono::seconds(40));
+    for (const std::size_t other : {1U, 2U, 3U})
+        EXPECT_EQ(answers.at(other).retry_after.count(), 0);
+}
+
 TEST(MessagesTest, MessagesAreJsonAndQuoteWhatClientsGave) {
     const Envelope envelope{.gid = "g",
                             .branch_id = "1",

@@ -164,5 +164,42 @@ TEST_F(BacklogTest, WhatAnEarlierStartLeftCountsOnlyWhileTheParticipantDoesNotAn
     EXPECT_EQ(submit("newer").kind, Admitted::Kind::backlog);
 }
 
+TEST_F(ServiceTest, AParticipantThatAsksToBeLeftAloneIs) {
+    hear();
+    submit("1");
+    run();
+    answer();  // prepares
+    headers_ = [](const std::string& name) {
+        return name == "coupon" ? std::vector<http::Header>{{"Retry-After", "20"}}
+                                : std::vector<http::Header>();
+    };
+    answer([](const std::string& verb, const Json& message) {
+        return message["participant"] == "coupon" ? Said{429, {{"code", "slow_down"}}}
+                                                  : agrees(verb, message);
+    });
+    headers_ = nullptr;
+    const auto asked = [this] {
+        return std::ranges::count_if(around_.calls,
+                                     [](const auto& sent) { return sent.call.method == "POST"; });
+    };
+    pass(19'999ms);
+    EXPECT_EQ(asked(), 0);
+    pass(1ms);
+    EXPECT_EQ(asked(), 1);
+}
+
+TEST_F(ServiceTest, TheQuestionWaitsAsLongAsABusyParticipantAsks) {
+    introduce_ = [](const std::string&, const std::string&) {
+        return http::Response{.status = 429, .headers = {{"Retry-After", "20"}}};
+    };
+    run();
+    ASSERT_EQ(around_.calls.size(), 2U);
+    answer();
+    pass(19'999ms);
+    EXPECT_TRUE(around_.calls.empty());
+    pass(1ms);
+    EXPECT_EQ(around_.calls.size(), 2U);
+}
+
 }  // namespace
 }  // namespace twophase::coordinator

@@ -87,6 +87,15 @@ TEST_F(AlertsTest, IsSentUntilTheWebhookSaysYesEachTimeWithTheSameId) {
     EXPECT_TRUE(around.calls.empty());
 }
 
+TEST_F(AlertsTest, AWebhookThatAsksToBeLeftAloneIs) {
+    raise("disk_low", "store");
+    around.answer(503, "50");
+    around.pass(49'999ms);
+    EXPECT_TRUE(around.calls.empty());
+    around.pass(1ms);
+    EXPECT_EQ(around.calls.size(), 1U);
+}
+
 TEST_F(AlertsTest, OneThatTheWebhookNeverTakesHoldsUpNoOther) {
     raise("poison");
     around.answer(400);

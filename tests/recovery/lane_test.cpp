@@ -148,6 +148,76 @@ TEST(LaneTest, ItemsOfAnArrayThatWasNotUnderstoodGoAlone) {
     EXPECT_EQ(again[0].calls.size(), 1U);
 }
 
+TEST(LaneTest, ACallIsLeftAloneForAsLongAsThePeerAskedUpToTheLongestBackoff) {
+    TestLane lane = lane_with(8, 10);
+    lane.want("a", Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    lane.unclear(first[0].calls[0], Time(0), false, Time(30'000));
+    lane.done(first[0], Outcome::unclear, Time(0));
+    // The peer answers others meanwhile.
+    lane.want("b", Verb::commit, 1);
+    succeed(lane, lane.take(Time(1'000))[0], Time(1'000));
+    EXPECT_TRUE(lane.take(Time(29'999)).empty());
+    const auto second = lane.take(Time(30'000));
+    ASSERT_EQ(second.size(), 1U);
+    lane.unclear(second[0].calls[0], Time(30'000), false, Time(3'600'000));
+    lane.done(second[0], Outcome::unclear, Time(30'000));
+    EXPECT_EQ(lane.next_due(), Time(90'000));
+}
+
+TEST(LaneTest, OneItemsWaitHoldsUpNoOtherOfItsArray) {
+    TestLane lane = lane_with(8, 10);
+    lane.want("a", Verb::commit, 1);
+    lane.want("b", Verb::commit, 1);
+    const auto both = lane.take(Time(0));
+    ASSERT_EQ(keys(both[0]), "ab");
+    lane.unclear(both[0].calls[0], Time(0), false, Time(60'000));
+    lane.unclear(both[0].calls[1], Time(0), false);
+    lane.done(both[0], Outcome::clear, Time(0));
+    const auto again = lane.take(Time(1'000));
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(keys(again[0]), "b");
+}
+
+TEST(LaneTest, ProbesHonourWhatThePeerAskedFor) {
+    TestLane lane = lane_with(8, 1);
+    for (const char* key : {"a", "b", "c"}) lane.want(key, Verb::commit, 1);
+    for (const auto& request : lane.take(Time(0))) {
+        lane.unclear(request.calls[0], Time(0), false, Time(40'000));
+        lane.done(request, Outcome::unclear, Time(0), Time(40'000));
+    }
+    ASSERT_TRUE(lane.is_open());
+    lane.want("new", Verb::prepare, 1);
+    EXPECT_TRUE(lane.take(Time(39'999)).empty());
+    EXPECT_EQ(lane.next_due(), Time(40'000));
+    EXPECT_EQ(lane.take(Time(40'000)).size(), 1U);
+}
+
+TEST(LaneTest, TheNextTryOfADeliveryWaitsForBothItsOwnTimeAndThePeers) {
+    TestLane lane = lane_with(8, 1);
+    lane.want("a", Verb::prepare, 1);
+    const auto first = lane.take(Time(0));
+    lane.unclear(first[0].calls[0], Time(0), false, Time(20'000));
+    lane.done(first[0], Outcome::unclear, Time(0));
+    lane.want("a", Verb::prepare, 1, Time(100));
+    EXPECT_EQ(lane.next_due(), Time(20'000));
+    lane.want("a", Verb::prepare, 1, Time(25'000));
+    EXPECT_EQ(lane.next_due(), Time(25'000));
+    // Another verb is another call: nobody asked to be left alone with that.
+    lane.want("a", Verb::rollback, 1);
+    EXPECT_EQ(lane.take(Time(200)).size(), 1U);
+}
+
+TEST(LaneTest, AnOperatorMayAskAgainBeforeThePeersTime) {
+    TestLane lane = lane_with(8, 1);
+    lane.want("a", Verb::commit, 1);
+    const auto first = lane.take(Time(0));
+    lane.unclear(first[0].calls[0], Time(0), false, Time(60'000));
+    lane.done(first[0], Outcome::unclear, Time(0));
+    EXPECT_TRUE(lane.hurry("a"));
+    EXPECT_EQ(lane.take(Time(1)).size(), 1U);
+}
+
 TEST(LaneTest, AFailingPeerIsProbedOneAtATimeAndOneSuccessReleasesAll) {
     TestLane lane = lane_with(64, 1);
     for (int i = 0; i < 10; ++i) lane.want(std::to_string(i), Verb::commit, 1);

@@ -48,12 +48,14 @@ public:
 
     /// The call that left first and was not answered yet is answered with `status`; 0: nobody is
     /// there.
-    void answer(unsigned status) {
+    void answer(unsigned status, std::string retry_after = {}) {
         const Sent sent = std::move(calls.front());
         calls.pop_front();
         if (status == 0) return sent.done(http::Errc::unreachable);
         http::Response response;
         response.status = status;
+        if (!retry_after.empty())
+            response.headers.push_back({"Retry-After", std::move(retry_after)});
         sent.done(std::move(response));
     }
 
