@@ -3,6 +3,7 @@
 
 #include "coordinator/protocol/gid.hpp"
 
+#include <cstdint>
 #include <string_view>
 
 namespace twophase::coordinator {
@@ -26,6 +27,12 @@ struct Admitted {
     };
     Kind kind = Kind::is_new;
     Gid gid{};  // of the transaction, new or repeated
+};
+
+/// The attempt after one that was rolled back.
+struct NextAttempt {
+    std::uint32_t number = 0;
+    bool is_possible = false;  // now; else once the one before it is undone everywhere
 };
 
 /// The last of them: for tables by kind.

@@ -35,9 +35,9 @@ Response unavailable(std::string_view code, std::string_view detail, const char*
 }
 
 /// The attempt before holds something still, or it was no rollback.
-Response not_over(const Service& service, const Gid& gid) {
-    Json about{{"gid", to_text(gid)}};
-    const View view = view_of(gid, service.find(gid));
+Response not_over(const Service& service, const Gid& gid, const Json& about) {
+    const Found found = service.find(gid);
+    const View view = view_of(gid, found);
     if (view.decision == Decision::commit)
         return problem(409,
                        "attempt-not-over",
@@ -54,10 +54,47 @@ Response not_over(const Service& service, const Gid& gid) {
     return response;
 }
 
-/// Why a submission was not admitted.
-Response refusal_of(const Service& service, const Admitted& admitted) {
+/// The business key was used before; `next` is what it may be used for now, if anything.
+Response refusal_of_key(const Service& service,
+                        const Admitted& admitted,
+                        const std::optional<NextAttempt>& next) {
     using Kind = Admitted::Kind;
-    const Json about{{"gid", to_text(admitted.gid)}};
+    Json about = Json::object();
+    if (admitted.gid != Gid{}) about["gid"] = to_text(admitted.gid);
+    if (next) name_next_attempt(about, *next);
+    const std::string as_next =
+        next
+            ? "; the last attempt is rolled back, so \"attempt\": " + std::to_string(next->number) +
+                  (next->is_possible ? " may be tried"
+                                     : " may be tried once that is undone everywhere")
+            : "";
+    if (admitted.kind == Kind::attempt_not_over) return not_over(service, admitted.gid, about);
+    Response response;
+    if (admitted.kind == Kind::changed)
+        response = problem(422,
+                           "business-key-reused",
+                           "this business key was used for another request; use a new key, or send "
+                           "the first request again unchanged" +
+                               as_next,
+                           about);
+    else if (admitted.kind == Kind::superseded)
+        response = problem(409,
+                           "attempt-superseded",
+                           "a higher attempt exists; this one comes late" + as_next,
+                           about);
+    else
+        response = problem(
+            409,
+            "attempt-not-over",
+            "the attempt before this one is not known here; the first attempt is 1" + as_next,
+            about);
+    add_retry_after(response, next);
+    return response;
+}
+
+/// Why a submission was not admitted.
+Response refusal_of(const Service& service, const Admitted& admitted, const BusinessKey& key) {
+    using Kind = Admitted::Kind;
     switch (admitted.kind) {
         case Kind::lost_key: return refused_lost_key(service, admitted.gid);
         case Kind::closed:
@@ -68,19 +105,9 @@ Response refusal_of(const Service& service, const Admitted& admitted) {
                                "started (GET /v1/participants shows which, and why)",
                                "10");
         case Kind::changed:
-            return problem(422,
-                           "business-key-reused",
-                           "this business key was used for another request; use a new key, or send "
-                           "the first request again unchanged",
-                           about);
-        case Kind::attempt_not_over: return not_over(service, admitted.gid);
+        case Kind::attempt_not_over:
         case Kind::attempt_unknown:
-            return problem(409,
-                           "attempt-not-over",
-                           "the attempt before this one is not known here; the first attempt is 1");
-        case Kind::superseded:
-            return problem(
-                409, "attempt-superseded", "a higher attempt exists; this one comes late", about);
+        case Kind::superseded: return refusal_of_key(service, admitted, service.next_attempt(key));
         case Kind::damaged:
             return problem(409,
                            "needs-attention",
@@ -103,15 +130,28 @@ Response refusal_of(const Service& service, const Admitted& admitted) {
     }
 }
 
+}  // namespace
+
 /// Waits for one transaction on behalf of one request, then answers it once.
 class Wait : public std::enable_shared_from_this<Wait> {
 public:
-    Wait(boost::asio::io_context& io, Service& service, Gid gid, bool is_repeat, Respond respond)
-        : service_(service),
+    Wait(boost::asio::io_context& io,
+         std::shared_ptr<Waits> all,
+         Service& service,
+         Gid gid,
+         bool is_repeat,
+         Respond respond)
+        : all_(std::move(all)),
+          service_(service),
           gid_(gid),
           is_repeat_(is_repeat),
           respond_(std::move(respond)),
-          timer_(io) {}
+          timer_(io) {
+        all_->insert(this);
+    }
+    ~Wait() { all_->erase(this); }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
 
     void run(Waiting waiting) {
         milestone_ = waiting.milestone;
@@ -126,16 +166,27 @@ public:
         });
     }
 
-private:
     /// Time is up: tell what is known, as soon as the gid may be told at all.
     void give_up() {
+        timer_.cancel();
         service_.forget_waiter(gid_, ticket_);
         if (service_.has_reached(gid_, Milestone::started)) return answer();
-        service_.wait(gid_, Milestone::started, [self = shared_from_this()](Milestone told) {
-            self->told(told);
-        });
+        ticket_ = service_.wait(gid_,
+                                Milestone::started,
+                                [self = shared_from_this()](Milestone told) { self->told(told); });
     }
 
+    /// The program ends, and nobody knows whether this transaction will be there at its next start.
+    void refuse() {
+        timer_.cancel();
+        service_.forget_waiter(gid_, ticket_);
+        reply(unavailable("stopping",
+                          "the coordinator stops, and whether this was started is not durable yet: "
+                          "send it again under the same business key",
+                          "1"));
+    }
+
+private:
     void told(Milestone told) {
         if (told == Milestone::failed)
             return reply(unavailable("no-room", "the log is full; nothing was started", "10"));
@@ -149,15 +200,20 @@ private:
             milestone_ != Milestone::started && service_.has_reached(gid_, milestone_);
         // One who asked for an answer at once still hears an outcome that is complete.
         const bool is_over = view.state == "committed";
-        reply(outcome_response(view, is_repeat_, is_satisfied || is_over));
+        std::optional<NextAttempt> next;
+        if (view.decision == Decision::rollback && view.started != nullptr)
+            next = service_.next_attempt(view.started->key);
+        reply(outcome_response(view, is_repeat_, is_satisfied || is_over, next));
     }
 
     void reply(Response response) {
+        all_->erase(this);
         wal::crash_point("reply-client");
         respond_(std::move(response));
         wal::crash_point("replied-client");
     }
 
+    std::shared_ptr<Waits> all_;
     Service& service_;
     Gid gid_;
     bool is_repeat_;
@@ -167,7 +223,10 @@ private:
     std::uint64_t ticket_ = 0;
 };
 
+namespace {
+
 void submit(boost::asio::io_context& io,
+            const std::shared_ptr<Waits>& waits,
             Service& service,
             const Config& config,
             const Request& request,
@@ -175,11 +234,12 @@ void submit(boost::asio::io_context& io,
     wal::crash_point("client-asked");
     auto read = read_submission(request, config);
     if (!read) return respond(read.error());
+    const BusinessKey key = read->submission.key;
     const Admitted admitted = service.submit(std::move(read->submission));
     const bool is_repeat = admitted.kind == Admitted::Kind::repeat;
     if (admitted.kind != Admitted::Kind::is_new && !is_repeat)
-        return respond(refusal_of(service, admitted));
-    std::make_shared<Wait>(io, service, admitted.gid, is_repeat, std::move(respond))
+        return respond(refusal_of(service, admitted, key));
+    std::make_shared<Wait>(io, waits, service, admitted.gid, is_repeat, std::move(respond))
         ->run(read->waiting);
 }
 
@@ -238,7 +298,8 @@ Api::Api(boost::asio::io_context& io,
       backups_(
           around,
           [&service]() -> const wal::Store& { return service.log().store(); },
-          config.backups) {
+          config.backups),
+      pages_(around) {
     add_client_routes();
     add_operator_routes();
     backups_.add_route(router_);
@@ -251,12 +312,30 @@ void Api::operator()(Request request, Respond respond) const {
     router_(std::move(request), std::move(respond));
 }
 
+void Api::stop() {
+    pages_.stop();
+    backups_.stop();
+}
+
+void Api::end_waiting() {
+    service_.force();
+    // Each that is answered leaves the set.
+    for (Wait* wait : Waits(*waits_)) wait->shared_from_this()->give_up();
+}
+
+void Api::refuse_waiting() {
+    for (Wait* wait : Waits(*waits_)) wait->shared_from_this()->refuse();
+}
+
 void Api::add_client_routes() {
     router_.add("POST", "/v1/transactions", [this](const Request& request, Respond respond) {
-        submit(io_, service_, config_, request, std::move(respond));
+        submit(io_, waits_, service_, config_, request, std::move(respond));
     });
-    router_.add("GET", "/v1/transactions", [this](const Request& request, const Respond& respond) {
-        respond(list_transactions(service_, request));
+    router_.add("GET", "/v1/transactions", [this](const Request& request, Respond respond) {
+        auto listing = Listing::begin(service_, request);
+        if (!listing) return respond(listing.error());
+        pages_.answer([listing = *std::move(listing)] { return listing.finish(); },
+                      std::move(respond));
     });
     router_.add(
         "GET", "/v1/transactions/{gid}", [this](const Request& request, const Respond& respond) {
@@ -327,7 +406,11 @@ void Api::add_operator_routes() {
         respond(show_status(service_));
     });
     router_.add("GET", "/v1/export", [this](const Request& request, const Respond& respond) {
-        respond(export_page(service_, request));
+        // Behind all that was written so far: what anybody was told is in it.
+        service_.when_written([this, request, respond] {
+            pages_.answer([&log = service_.log(), request] { return export_page(log, request); },
+                          respond);
+        });
     });
     router_.add("POST", "/v1/verify", [this](const Request&, const Respond& respond) {
         verify_log(io_, service_, respond);

@@ -5,10 +5,18 @@
 #include "http/message.hpp"
 #include "http/router.hpp"
 #include "recovery/backups.hpp"
+#include "recovery/page_thread.hpp"
 
 #include <boost/asio/io_context.hpp>
 
+#include <memory>
+#include <set>
+
 namespace twophase::coordinator {
+
+class Wait;
+/// The requests that wait for a transaction now.
+using Waits = std::set<Wait*>;
 
 /// Answers every route; until the service is ready all but /livez and /metrics get 503. One loop
 /// thread.
@@ -19,8 +27,13 @@ public:
         Service& service,
         const Config& config);
     void operator()(http::Request request, http::Respond respond) const;
-    /// Waits for a backup that is being written; before the service stops.
-    void stop() { backups_.stop(); }
+    /// Before the program ends: makes what was started durable, and then answers those who wait for
+    /// more with 202.
+    void end_waiting();
+    /// Answers those with 503 who wait even so.
+    void refuse_waiting();
+    /// Waits for a backup and a page that are being written; before the service stops.
+    void stop();
 
 private:
     void add_client_routes();
@@ -29,8 +42,10 @@ private:
     boost::asio::io_context& io_;
     Service& service_;
     const Config& config_;
+    std::shared_ptr<Waits> waits_ = std::make_shared<Waits>();
     http::Router router_;
     recovery::Backups backups_;
+    recovery::PageThread pages_;
 };
 
 }  // namespace twophase::coordinator

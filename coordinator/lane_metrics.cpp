@@ -6,8 +6,8 @@
 namespace twophase::coordinator {
 namespace {
 
-constexpr std::array<const char*, 6> outcome_names{
-    "yes", "no", "done", "contradicted", "stale_epoch", "unclear"};
+constexpr std::array<const char*, 7> outcome_names{
+    "yes", "no", "done", "contradicted", "stale_epoch", "no_room", "unclear"};
 
 bool asks(Verb verb) { return verb == Verb::prepare || verb == Verb::execute; }
 
@@ -27,7 +27,7 @@ LaneMetrics::LaneMetrics(recovery::Metrics& metrics, const std::string& particip
                                                    "From a request to its answer or time-out.",
                                                    {{"participant", participant}, {"verb", name}});
         for (std::size_t i = 0; i < outcomes; ++i) {
-            const bool is_vote = i == yes || i == no;
+            const bool is_vote = i == yes || i == no || i == no_room;
             const bool is_end = i == done || i == contradicted;
             if (asks(verb) ? is_end : is_vote) continue;
             by_verb_[v].by_outcome[i] = &metrics.counter(
@@ -60,6 +60,7 @@ LaneMetrics::Outcome LaneMetrics::outcome_of(const Answer& answer) {
         case Answer::Kind::acknowledged: return done;
         case Answer::Kind::contradicted: return contradicted;
         case Answer::Kind::stale_epoch: return stale_epoch;
+        case Answer::Kind::no_room: return no_room;
         case Answer::Kind::unclear: break;
     }
     return unclear;

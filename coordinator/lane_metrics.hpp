@@ -25,8 +25,8 @@ public:
     void note(Verb verb, const Answer& answer);
 
 private:
-    enum Outcome : std::size_t { yes, no, done, contradicted, stale_epoch, unclear };
-    static constexpr std::size_t outcomes = 6;
+    enum Outcome : std::size_t { yes, no, done, contradicted, stale_epoch, no_room, unclear };
+    static constexpr std::size_t outcomes = 7;
     static constexpr std::size_t verbs = 5;
     static Outcome outcome_of(const Answer& answer);
 

@@ -300,6 +300,7 @@ private:
             case Answer::Kind::acknowledged: return schedule_.settled(call);
             case Answer::Kind::contradicted: return schedule_.contradicted(call, around_.now());
             case Answer::Kind::stale_epoch:  // asked again once the participant listens to us
+            case Answer::Kind::no_room:      // asked again, where the core doesn't take it for a no
             case Answer::Kind::unclear:
                 return schedule_.unclear(
                     call, around_.now(), answer.is_to_go_alone, answer.retry_after);

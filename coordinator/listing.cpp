@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <set>
+#include <utility>
+#include <vector>
 
 namespace twophase::coordinator {
 namespace {
@@ -17,7 +20,9 @@ using http::Json;
 
 constexpr std::size_t largest_page = 500;
 constexpr std::size_t log_page = 100;
-constexpr std::size_t most_looked_at = 1'000;  // in one request: it shares the loop with payments
+constexpr std::size_t most_looked_at = 1'000;  // of the log's, in one request
+constexpr std::size_t most_live = 10'000;      // of the core's: it shares the loop with payments
+constexpr std::chrono::milliseconds longest_look{100};
 
 /// What a dead letter waits in is not over.
 bool is_over(const View& view) {
@@ -30,6 +35,7 @@ struct Filter {
     std::string business_code;
     std::string business_id;
     std::optional<Gid> before;
+    bool is_live = false;  // none of those that are over
     std::size_t limit = 100;
 
     bool admits(const View& view) const {
@@ -67,6 +73,9 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
             filter.business_code = value;
         } else if (name == "business_id") {
             filter.business_id = value;
+        } else if (name == "live") {
+            if (value != "true" && value != "false") return http::problem({name, "true or false"});
+            filter.is_live = value == "true";
         } else if (name == "before") {
             filter.before = parse_gid(value);
             if (!filter.before) return http::problem({name, "a gid"});
@@ -81,97 +90,152 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
     return std::nullopt;
 }
 
-/// Only the core's transactions can be in such a state.
+/// Only the core's transactions can be in such a state. One that the log holds as finished is over,
+/// whatever became of its records since: verify tells.
 bool is_only_live(const std::string& state) {
     static const std::set<std::string> ends = {"", "committed", "rolled_back", "needs_attention"};
     return !ends.contains(state);
 }
 
-/// Merges the core's transactions and the log's, both newest first.
-class Listing {
-public:
-    Listing(const Service& service, const Filter& filter) : service_(service), filter_(filter) {}
+}  // namespace
 
-    Json run() {
-        if (!filter_.business_code.empty() && !filter_.business_id.empty()) return by_key();
-        const auto& live = service_.core().transactions();
-        auto upper = filter_.before ? live.lower_bound(*filter_.before) : live.end();
-        live_ = std::make_reverse_iterator(upper);
-        std::optional<Gid> before = filter_.before;
-        while (!is_full() && !is_only_live(filter_.state)) {
-            const auto page = service_.log().list(before, log_page);
-            for (const auto& stored : page) {
-                take_live_above(stored.gid);
-                if (is_full()) break;
-                take(stored);
-            }
-            if (page.size() < log_page) break;
-            before = page.back().gid;
-        }
+/// Merges the core's transactions, taken on the loop, and the log's, both newest first.
+class Listing::Page {
+public:
+    Page(const Service& service, Filter filter)
+        : log_(service.log()), filter_(std::move(filter)), upper_(service.next_gid()) {
+        if (filter_.before && *filter_.before < upper_) upper_ = *filter_.before;
+        is_by_key_ = !filter_.business_code.empty() && !filter_.business_id.empty();
+        if (is_by_key_)
+            take_by_key(service);
+        else
+            take_live(service);
+    }
+
+    Json finish() {
+        if (!is_by_key_ && !filter_.is_live && !is_only_live(filter_.state)) take_stored();
         if (!is_full()) take_live_above(Gid{});
-        return result();
+        Json next = nullptr;
+        if (is_full() && last_) next = to_text(*last_);
+        return {{"items", std::move(items_)}, {"next", std::move(next)}};
     }
 
 private:
+    /// A transaction of the core's as it was when the page was asked for.
+    struct Live {
+        Gid gid{};
+        std::optional<Json> item;  // nothing: the filter leaves it out, or nobody may know of it
+    };
+
     /// A key's attempts are few and indexed.
-    Json by_key() {
-        const auto entries =
-            service_.log().find_attempts(filter_.business_code, filter_.business_id);
+    void take_by_key(const Service& service) {
+        const auto entries = log_.find_attempts(filter_.business_code, filter_.business_id);
         for (auto entry = entries.rbegin(); entry != entries.rend() && !is_full(); ++entry) {
             if (entry->damaged)
                 items_.push_back({{"state", "needs_attention"},
                                   {"attempt", entry->key.attempt},
                                   {"damage", "the entry of its business key fails its checksum"}});
             else if (!filter_.before || entry->gid < *filter_.before)
-                take(entry->gid);
+                take(summary_of(entry->gid, service.find(entry->gid)), entry->gid);
         }
-        return result();
+    }
+
+    void take_live(const Service& service) {
+        const auto& all = service.core().transactions();
+        std::size_t admitted = 0;
+        auto at = std::make_reverse_iterator(all.lower_bound(upper_));
+        for (; at != all.rend(); ++at) {
+            if (admitted == filter_.limit || live_.size() == most_live) {
+                live_down_to_ = live_.back().gid;
+                return;
+            }
+            const Transaction& t = at->second;
+            live_.push_back({.gid = at->first, .item = {}});
+            if (filter_.state == "needs_attention" && !t.needs_attention()) continue;
+            // Until its start is durable a gid is nobody's to know.
+            if (!t.folded.is_started && t.phase != Phase::damaged) continue;
+            const Found found{.live = &t, .folded = std::nullopt, .damage = std::string(t.damage)};
+            const View view = summary_of(at->first, found);
+            if (!filter_.admits(view)) continue;
+            live_.back().item = item_json(view);
+            ++admitted;
+        }
+    }
+
+    void take_stored() {
+        const auto end = std::chrono::steady_clock::now() + longest_look;
+        Gid before = upper_;
+        while (!is_full()) {
+            const std::size_t wanted =
+                is_filtered() ? log_page : std::min(log_page, filter_.limit - items_.size() + 1);
+            const auto page = log_.list(before, wanted);
+            for (const wal::StoredTransaction& stored : page) {
+                take_live_above(stored.gid);
+                if (is_full()) return;
+                take(stored);
+            }
+            if (page.size() < wanted) return;
+            before = page.back().gid;
+            if (std::chrono::steady_clock::now() >= end) return end_at(before);
+        }
+    }
+
+    bool is_filtered() const {
+        return !filter_.state.empty() || !filter_.participant.empty() ||
+               !filter_.business_code.empty() || !filter_.business_id.empty();
+    }
+
+    void end_at(const Gid& gid) {
+        last_ = gid;
+        is_over_budget_ = true;
     }
 
     void take_live_above(const Gid& gid) {
-        const auto end = service_.core().transactions().rend();
-        for (; live_ != end && !is_full(); ++live_) {
-            if (live_->first < gid) return;
-            // Until its start is durable a gid is nobody's to know.
-            const bool is_told =
-                live_->second.folded.is_started || live_->second.phase == Phase::damaged;
-            if (live_->first != gid && is_told) take(live_->first);
+        for (; next_live_ < live_.size() && !is_full(); ++next_live_) {
+            Live& live = live_[next_live_];
+            if (live.gid < gid || live.gid == gid) return;
+            take(live);
         }
+        if (next_live_ == live_.size() && live_down_to_ && gid < *live_down_to_ && !is_full())
+            end_at(*live_down_to_);
     }
 
-    void take(const Gid& gid) { take(gid, service_.find(gid)); }
+    void take(Live& live) {
+        last_ = live.gid;
+        if (live.item) items_.push_back(*std::move(live.item));
+    }
 
     void take(const wal::StoredTransaction& stored) {
-        const Transaction* live = service_.core().find(stored.gid);
-        if (live == nullptr) return take(stored.gid, read_back(stored));
-        take(stored.gid,
-             {.live = live, .folded = std::nullopt, .damage = std::string(live->damage)});
+        ++looked_at_;
+        if (next_live_ < live_.size() && live_[next_live_].gid == stored.gid)
+            return take(live_[next_live_++]);
+        last_ = stored.gid;
+        // It was begun after the page was asked for, or nobody was told of it yet.
+        if (!stored.is_finished && stored.damage.empty()) return;
+        take(summary_of(stored.gid, read_back(stored)), stored.gid);
     }
 
-    void take(const Gid& gid, const Found& found) {
+    void take(const View& view, const Gid& gid) {
         last_ = gid;
-        ++looked_at_;
-        const View view = view_of(gid, found);
         if (filter_.admits(view)) items_.push_back(item_json(view));
     }
 
-    bool is_full() const { return items_.size() >= filter_.limit || looked_at_ >= most_looked_at; }
-
-    Json result() {
-        Json next = nullptr;
-        if (is_full() && last_) next = to_text(*last_);
-        return {{"items", std::move(items_)}, {"next", std::move(next)}};
+    bool is_full() const {
+        return items_.size() >= filter_.limit || looked_at_ >= most_looked_at || is_over_budget_;
     }
 
-    const Service& service_;
-    const Filter& filter_;
-    Protocol::Transactions::const_reverse_iterator live_;
+    const wal::Log& log_;
+    Filter filter_;
+    Gid upper_;  // what is listed is below it
+    bool is_by_key_ = false;
+    std::vector<Live> live_;           // newest first
+    std::optional<Gid> live_down_to_;  // the core has more below it; nothing: that is all
+    std::size_t next_live_ = 0;
     Json items_ = Json::array();
     std::optional<Gid> last_;
     std::size_t looked_at_ = 0;
+    bool is_over_budget_ = false;
 };
-
-}  // namespace
 
 std::optional<std::size_t> parse_limit(const std::string& text, std::size_t most) {
     std::size_t limit = 0;
@@ -181,10 +245,18 @@ std::optional<std::size_t> parse_limit(const std::string& text, std::size_t most
     return limit;
 }
 
-http::Response list_transactions(const Service& service, const http::Request& request) {
+boost::system::result<Listing, http::Response> Listing::begin(const Service& service,
+                                                              const http::Request& request) {
     Filter filter;
     if (auto refusal = read_filter(request, filter)) return *std::move(refusal);
-    return http::json_response(Listing(service, filter).run());
+    return Listing(std::make_shared<Page>(service, std::move(filter)));
+}
+
+http::Response Listing::finish() const { return http::json_response(page_->finish()); }
+
+http::Response list_transactions(const Service& service, const http::Request& request) {
+    const auto listing = Listing::begin(service, request);
+    return listing ? listing->finish() : listing.error();
 }
 
 }  // namespace twophase::coordinator

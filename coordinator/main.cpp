@@ -11,10 +11,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -113,7 +116,21 @@ private:
 
     void end() {
         spdlog::info("stopping: requests under way are finished first");
+        // Whoever still waits is told before connections are cut: of one that nobody answers its
+        // client would have to guess what became of it.
+        const auto most_margin = std::chrono::milliseconds(1'000);
+        const auto margin = std::min(config_.shutdown_grace / 2, most_margin);
+        end_waiting_.expires_after(config_.shutdown_grace - margin);
+        end_waiting_.async_wait([this](boost::system::error_code cancelled) {
+            if (!cancelled) api_.end_waiting();
+        });
+        refuse_waiting_.expires_after(config_.shutdown_grace - margin / 4);
+        refuse_waiting_.async_wait([this](boost::system::error_code cancelled) {
+            if (!cancelled) api_.refuse_waiting();
+        });
         server_.stop(config_.shutdown_grace, [this] {
+            end_waiting_.cancel();
+            refuse_waiting_.cancel();
             api_.stop();
             service_.stop();
             io_.stop();
@@ -128,6 +145,8 @@ private:
     recovery::HttpMetrics http_metrics_;
     http::Server server_;
     boost::asio::signal_set signals_;
+    boost::asio::steady_timer end_waiting_{io_};
+    boost::asio::steady_timer refuse_waiting_{io_};
     int exit_code_ = 0;
 };
 

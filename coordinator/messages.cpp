@@ -152,13 +152,25 @@ std::chrono::seconds retry_after_in(const Value& item, unsigned status) {
     return std::chrono::seconds(std::clamp<std::int64_t>(told.value_or(0), 0, most));
 }
 
+/// Whatever says 503 may have carried out what it was asked, but a participant that says this.
+bool has_no_room(Verb verb, const Value& body) {
+    const Value* written = body.find("written");
+    return is_question(verb) && text_in(body, "code") == "no-room" && written &&
+           written->is_boolean() && !written->boolean();
+}
+
 Answer read_one(Verb verb, const Subject& subject, unsigned status, const Value& body) {
     if (!echoes(body, subject))
         return unclear("status " + std::to_string(status) +
                        " and a body that does not name this branch");
     if (status == 200) return read_success(verb, body);
     if (status >= 400 && status < 500 && status != 429) return read_problem(verb, status, body);
-    return unclear("status " + std::to_string(status));
+    Answer answer = unclear("status " + std::to_string(status));
+    if (status == 503 && has_no_room(verb, body)) {
+        answer.kind = Answer::Kind::no_room;
+        answer.message = "status 503 no-room: " + text_in(body, "message", most_message);
+    }
+    return answer;
 }
 
 std::vector<Answer> all_unclear(std::size_t count, SharedText message, bool alone) {

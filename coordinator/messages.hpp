@@ -58,6 +58,7 @@ struct Answer {
         acknowledged,  // `result` is filled
         contradicted,  // can't follow the decision: a person is needed
         stale_epoch,   // another start, or another log, of this coordinator is listened to
+        no_room,       // its store is full: this message has written nothing
         unclear,       // not an answer: ask again
     };
     Kind kind = Kind::unclear;

@@ -250,7 +250,7 @@ Response show_status(Service& service) {
                                   {"has_room", room.has_room}}}});
 }
 
-Response export_page(const Service& service, const http::Request& request) {
+Response export_page(const wal::Log& log, const http::Request& request) {
     std::optional<Gid> after;
     std::size_t limit = export_page_size;
     for (const auto& [name, value] : request.query) {
@@ -266,9 +266,9 @@ Response export_page(const Service& service, const http::Request& request) {
         }
     }
     Response response{.content_type = "application/x-ndjson"};
-    // In small steps: a page shares the loop with payments, and its transactions may be large.
+    // In small steps, each of a short snapshot: transactions may be large.
     for (std::size_t given = 0; given < limit && response.body.size() < export_page_bytes;) {
-        const auto page = service.log().walk(after, std::min(limit - given, export_step));
+        const auto page = log.walk(after, std::min(limit - given, export_step));
         for (const auto& stored : page) response.body += export_line(stored) + "\n";
         if (page.empty()) return response;
         given += page.size();

@@ -29,8 +29,9 @@ void resolve(Service& service, const http::Request& request, http::Respond respo
 http::Response list_participants(const Service& service);
 /// The coordinator itself: id, node, epoch, live transactions, room in the log.
 http::Response show_status(Service& service);
-/// NDJSON: a transaction a line with its records, oldest first; header X-Next for `after`.
-http::Response export_page(const Service& service, const http::Request& request);
+/// NDJSON: a transaction a line with its records, oldest first; header X-Next for `after`. Reads
+/// snapshots alone: any thread.
+http::Response export_page(const wal::Log& log, const http::Request& request);
 /// Checks the whole log on a thread of its own: {transactions, findings}.
 void verify_log(boost::asio::io_context& io, Service& service, const http::Respond& respond);
 

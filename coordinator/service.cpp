@@ -120,8 +120,7 @@ void Service::report_fold(const recovery::FoldReport& report) const {
 }
 
 void Service::start() {
-    room_watch_.emplace(
-        around_, [this] { return log_->store().headroom(); }, alerts_);
+    room_watch_.emplace(around_, recovery::room_of(log_->store()), alerts_);
     pushed_ceiling_ = milliseconds_of(mint_->next_at_least()) + ceiling_ahead;
     // Nothing is minted, so nothing is admitted, and nothing is sent, before this start stands in
     // the log's list and its ceiling is durable.

@@ -108,9 +108,20 @@ public:
     /// Sends nothing more; live transactions go on at the next start.
     void stop();
     bool is_ready() const { return is_ready_; }
+    /// No transaction that was begun so far has this gid or a higher one.
+    Gid next_gid() const { return mint_->next_at_least(); }
 
     /// Admits or refuses; a new transaction is under way when this returns.
     Admitted submit(Submission submission);
+
+    /// What a client may try next under the code and id of `key`: the attempt after the highest one
+    /// that is known. Nothing where that one is committed, not decided yet, or can't be read.
+    std::optional<NextAttempt> next_attempt(const BusinessKey& key) const;
+
+    /// Makes all durable that was appended so far, as soon as may be: those who wait may be told.
+    void force();
+    /// Calls `then` on the loop once all that was appended so far is durable or refused.
+    void when_written(std::function<void()> then);
 
     /// Calls `waiter` once when the transaction reaches `milestone`, or `failed`; `completed` is
     /// also called for a durable rollback decision. Returns a ticket for forget_waiter().

@@ -120,6 +120,22 @@ std::optional<KnownAttempt> Service::known(const wal::BusinessEntry& entry) cons
     return attempt;
 }
 
+std::optional<NextAttempt> Service::next_attempt(const BusinessKey& key) const {
+    const std::optional<KnownAttempt> highest = highest_attempt(key);
+    if (!highest || highest->is_damaged || !highest->is_durably_rolled_back) return std::nullopt;
+    if (highest->attempt >= most_attempts) return std::nullopt;
+    return NextAttempt{.number = highest->attempt + 1, .is_possible = highest->is_undone};
+}
+
+void Service::force() {
+    log_->append({}, wal::Urgency::forced, [](wal::Written) {});
+}
+
+void Service::when_written(std::function<void()> then) {
+    log_->store().submit(
+        {.work = {}, .then = [then = std::move(then)](wal::Written) { then(); }, .label = "asked"});
+}
+
 std::uint64_t Service::wait(const Gid& gid, Milestone milestone, Waiter waiter) {
     waiters_[gid].push_back({++tickets_, milestone, std::move(waiter)});
     return tickets_;

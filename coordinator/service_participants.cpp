@@ -107,6 +107,8 @@ void Service::answered(const std::string& participant,
             return feed(Contradicted{key.gid, *index, verb, attempts, answer.code, answer.message});
         case Answer::Kind::unclear:
             return feed(Unclear{key.gid, *index, verb, attempts, answer.message, answer.is_fault});
+        case Answer::Kind::no_room:
+            return feed(NoRoom{key.gid, *index, verb, attempts, answer.message});
         case Answer::Kind::stale_epoch:
             return feed(Unclear{key.gid, *index, verb, attempts, answer.message, false});
     }

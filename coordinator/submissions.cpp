@@ -79,8 +79,8 @@ void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
     } else {
         key = {.code = header_code, .id = header};
     }
-    key.attempt =
-        static_cast<std::uint32_t>(fields.optional_integer("attempt", 1, 1'000'000).value_or(1));
+    key.attempt = static_cast<std::uint32_t>(
+        fields.optional_integer("attempt", 1, most_attempts).value_or(1));
 }
 
 /// Preferences of RFC 7240: respond-async and wait=N, in seconds.

@@ -118,7 +118,6 @@ public:
     void add(const BranchFacts& branch) {
         if (branch.index > 0) view_.branches_text += ',';
         append_branch(view_.branches_text, branch, mode_, view_.decision);
-        if (view_.why.branch == branch.index) view_.refused_code = branch.known->vote.code;
     }
     void close() { view_.branches_text += ']'; }
 
@@ -143,6 +142,11 @@ void fill_live(View& view, const Transaction& t) {
     view.dead_letters = t.dead_letters();
     view.state = t.needs_attention() ? "needs_attention"
                                      : state_of(t.mode(), view.decision, t.is_completed());
+    if (view.why.branch && *view.why.branch < t.folded.branches.size())
+        view.refused_code = t.folded.branches[*view.why.branch].vote.code;
+}
+
+void list_live(View& view, const Transaction& t) {
     BranchList list(view, t.mode());
     for (BranchIndex i = 0; i < t.live.size(); ++i)
         list.add({.index = i,
@@ -165,8 +169,13 @@ void fill_folded(View& view, const Folded& folded, const std::string& damage) {
     }
     view.decision = folded.decision;
     view.why = folded.why;
+    view.state = state_of(folded.started.mode, view.decision, folded.is_delivered());
+    if (view.why.branch && *view.why.branch < folded.branches.size())
+        view.refused_code = folded.branches[*view.why.branch].vote.code;
+}
+
+void list_folded(View& view, const Folded& folded) {
     const Mode mode = folded.started.mode;
-    view.state = state_of(mode, view.decision, folded.is_delivered());
     BranchList list(view, mode);
     for (BranchIndex i = 0; i < folded.branches.size(); ++i)
         list.add({.index = i,
@@ -223,12 +232,21 @@ void append_why(ObjectText& object, const View& view) {
 
 }  // namespace
 
-View view_of(const Gid& gid, const Found& found) {
+View summary_of(const Gid& gid, const Found& found) {
     View view{.gid = gid};
     if (found.live != nullptr)
         fill_live(view, *found.live);
     else if (found.folded)
         fill_folded(view, *found.folded, found.damage);
+    return view;
+}
+
+View view_of(const Gid& gid, const Found& found) {
+    View view = summary_of(gid, found);
+    if (found.live != nullptr)
+        list_live(view, *found.live);
+    else if (found.folded && found.damage.empty())
+        list_folded(view, *found.folded);
     return view;
 }
 
@@ -252,10 +270,28 @@ std::string outcome_text(const View& view, bool is_repeat) {
     return text;
 }
 
-http::Response outcome_response(const View& view, bool is_repeat, bool is_satisfied) {
+void name_next_attempt(Json& members, const NextAttempt& next) {
+    members["next_attempt"] = next.number;
+    members["next_attempt_possible"] = next.is_possible;
+}
+
+void add_retry_after(http::Response& response, const std::optional<NextAttempt>& next) {
+    if (next && !next->is_possible) response.headers.push_back({"Retry-After", "1"});
+}
+
+http::Response outcome_response(const View& view,
+                                bool is_repeat,
+                                bool is_satisfied,
+                                const std::optional<NextAttempt>& next) {
     std::string text = outcome_text(view, is_repeat);
-    if (view.decision == Decision::rollback)
-        return http::problem(409, "transaction-rolled-back", message_of(view), tree(text));
+    if (view.decision == Decision::rollback) {
+        Json members = tree(text);
+        if (next) name_next_attempt(members, *next);
+        http::Response response =
+            http::problem(409, "transaction-rolled-back", message_of(view), std::move(members));
+        add_retry_after(response, next);
+        return response;
+    }
     http::Response response{
         .status = 200, .body = std::move(text), .content_type = "application/json", .headers = {}};
     if (view.decision == Decision::commit && is_satisfied && view.damage.empty()) return response;

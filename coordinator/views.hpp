@@ -26,12 +26,21 @@ struct View {
 
 /// `found` must outlive the view.
 View view_of(const Gid& gid, const Found& found);
+/// The same without the text of its branches: what a line of a listing needs.
+View summary_of(const Gid& gid, const Found& found);
 
 /// The answer of POST /v1/transactions: gid, state, decision, success, idempotent, message,
 /// branches. JSON text, its members in alphabetical order.
 std::string outcome_text(const View& view, bool is_repeat);
-/// 200, 409 or 202, as far as the transaction is.
-http::Response outcome_response(const View& view, bool is_repeat, bool is_satisfied);
+/// 200, 409 or 202, as far as the transaction is. `next`: what may be tried under its key.
+http::Response outcome_response(const View& view,
+                                bool is_repeat,
+                                bool is_satisfied,
+                                const std::optional<NextAttempt>& next);
+/// Adds to a refusal which attempt may follow and when: the members `next_attempt` and
+/// `next_attempt_possible`, and Retry-After where it isn't possible yet.
+void name_next_attempt(http::Json& members, const NextAttempt& next);
+void add_retry_after(http::Response& response, const std::optional<NextAttempt>& next);
 /// One line of a listing.
 http::Json item_json(const View& view);
 /// Everything: the outcome's members, the key, and the timeline of its records.

@@ -84,12 +84,23 @@ http::Response head(const Audit& audit, const wal::Store& store) {
 
 }  // namespace
 
-void add_audit_routes(http::Router& router, const Audit& audit, const wal::Store& store) {
+void add_audit_routes(http::Router& router,
+                      const Audit& audit,
+                      const wal::Store& store,
+                      recovery::PageThread& pages) {
     router.add("GET", "/v1/audit", [&](const http::Request& request, const auto& respond) {
-        respond(read_or_damaged([&] { return list(audit, store, request); }));
+        pages.answer(
+            [&audit, &store, request] {
+                return read_or_damaged([&] { return list(audit, store, request); });
+            },
+            respond);
     });
     router.add("GET", "/v1/audit/export", [&](const http::Request& request, const auto& respond) {
-        respond(read_or_damaged([&] { return export_page(audit, store, request); }));
+        pages.answer(
+            [&audit, &store, request] {
+                return read_or_damaged([&] { return export_page(audit, store, request); });
+            },
+            respond);
     });
     router.add("GET", "/v1/audit/head", [&](const http::Request&, const auto& respond) {
         respond(read_or_damaged([&] { return head(audit, store); }));

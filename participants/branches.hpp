@@ -31,8 +31,8 @@ public:
         std::set<std::string> coordinators;  // those that we know how to ask
         /// The only log that is listened to, by coordinator; others' are taken once confirmed.
         std::map<std::string, std::string> pinned_logs = {};
-        /// Whether the store may take the end of a branch that it doesn't know, which only grows
-        /// it. Asked on the writer's thread.
+        /// Whether the store may take a row for the end of a branch that it doesn't know, which
+        /// only grows it. Asked on the writer's thread.
         std::function<bool()> has_room = [] { return true; };
     };
     /// `resource` must outlive this.
@@ -40,6 +40,9 @@ public:
 
     /// Answers one message. Throws DamagedRecord, then the unit must not be applied.
     Answer handle(wal::Unit& unit, const Message& message, const Moment& moment) const;
+
+    /// Whether this branch has begun or ended here. DamagedRecord.
+    bool is_known(const wal::Reader& reader, const Message& message) const;
 
     /// Listens to this log of `coordinator`, which its own URL has confirmed, from now on; audited.
     /// `seen`: what was known when that was asked, and told with the question. False, and nothing
@@ -135,6 +138,7 @@ private:
     std::optional<Answer> log_objection(const Turn& turn) const;
     std::optional<Answer> epoch_objection(const Turn& turn) const;
     void remember(Turn& turn) const;
+    void refuse_up_to_here(Turn& turn) const;
     bool is_audited(const Outcome& outcome) const;
     void record(const Turn& turn, const Outcome& outcome) const;
     Outcome begin(Turn& turn) const;

@@ -112,7 +112,7 @@ void write_and_respond(RequestQueue& queue,
 }
 
 http::Response try_later(std::string_view code, std::string_view detail) {
-    http::Response response = http::problem(503, code, detail);
+    http::Response response = http::problem(503, code, detail, {{"written", false}});
     response.headers.push_back({"Retry-After", "1"});
     return response;
 }

@@ -4,7 +4,6 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
-#include "participants/audit_routes.hpp"
 #include "participants/calls.hpp"
 #include "participants/log_routes.hpp"
 #include "participants/wire.hpp"
@@ -37,10 +36,14 @@ Answer unavailable(unsigned status, std::string code, std::string message) {
     return answer;
 }
 
-Answer answer_to(Fate fate) {
-    return fate == Fate::no_room
-               ? unavailable(503, "no-room", "the store is nearly full; nothing was written")
-               : unavailable(500, "damaged-record", "a stored record of this branch is damaged");
+Answer damaged() {
+    return unavailable(500, "damaged-record", "a stored record of this branch is damaged");
+}
+
+Answer no_room() {
+    Answer answer = unavailable(503, "no-room", "the store is nearly full; nothing was written");
+    answer.is_for_room = true;
+    return answer;
 }
 
 void log(const Exchange& exchange) {
@@ -87,12 +90,13 @@ public:
         queue_.metrics().received(exchanges_.size());
         const bool is_new_work = begins_work(verb_);
         std::vector<Piece> pieces;
+        moment_ = moment;
         for (Exchange& exchange : exchanges_) {
             if (exchange.answer.status != 200) continue;  // unreadable: answered already
             if (!queue_.has_space(is_new_work, pieces.size() + 1))
                 exchange.answer = unavailable(503, "overloaded", "too many requests wait");
             else
-                pieces.push_back(piece(exchange, moment));
+                pieces.push_back(piece(exchange, is_new_work));
         }
         waiting_ = pieces.size();
         if (waiting_ == 0) return respond();
@@ -100,21 +104,38 @@ public:
     }
 
 private:
-    Piece piece(Exchange& exchange, const Moment& moment) {
+    Piece piece(Exchange& exchange, bool is_new_work) {
         return {
             .work =
-                [self = shared_from_this(), &exchange, moment](wal::Unit& unit) {
-                    exchange.answer = self->branches_.handle(unit, exchange.message, moment);
+                [self = shared_from_this(), &exchange](wal::Unit& unit) {
+                    exchange.answer = self->branches_.handle(unit, exchange.message, self->moment_);
                 },
-            .then =
-                [self = shared_from_this(), &exchange](Fate fate) {
-                    if (fate != Fate::durable) exchange.answer = answer_to(fate);
-                    if (--self->waiting_ == 0) self->respond();
-                },
-            .is_new_work = begins_work(verb_),
+            .then = [self = shared_from_this(),
+                     &exchange](Fate fate) { self->answer(exchange, fate); },
+            .is_new_work = is_new_work,
             .urgency = urgency_,
             .label = to_string(verb_),
         };
+    }
+
+    void answer(Exchange& exchange, Fate fate) {
+        if (fate == Fate::damaged) exchange.answer = damaged();
+        if (fate == Fate::no_room) {
+            if (is_repeat(exchange)) return queue_.submit(piece(exchange, false));
+            if (exchange.answer.status == 200) exchange.answer = no_room();
+        }
+        if (--waiting_ == 0) respond();
+    }
+
+    /// A branch that is known is answered as before: "nothing was written" is said of none that
+    /// was. What can't be read is answered by the unit, as elsewhere.
+    bool is_repeat(Exchange& exchange) const {
+        try {
+            return branches_.is_known(queue_.store().snapshot(), exchange.message);
+        } catch (const DamagedRecord&) {
+            exchange.answer = damaged();
+            return false;
+        }
     }
 
     void respond() {
@@ -172,6 +193,7 @@ private:
     Verb verb_;
     bool is_array_;
     wal::Urgency urgency_;
+    Moment moment_;
     http::Respond respond_;
     std::vector<Exchange> exchanges_;  // doesn't grow once pieces point into it
     std::size_t waiting_ = 0;
@@ -281,7 +303,6 @@ void add_contract_routes(http::Router& router,
                    confirm_first(branches, queue.store(), confirmer, request, answer);
                });
     add_log_routes(router, branches, queue, clock);
-    add_audit_routes(router, branches.audit(), queue.store());
 }
 
 }  // namespace twophase::participants

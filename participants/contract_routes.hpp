@@ -20,8 +20,8 @@ inline constexpr std::chrono::milliseconds unhurried_delay{10};
 /// waits for it; a malformed header is as none.
 wal::Urgency urgency_of(std::string_view priority);
 
-/// Adds POST /v1/branches/{verb}, GET /v1/branches/in-doubt, the routes of log_routes.hpp and GET
-/// /v1/audit. All arguments must outlive the router. `most_items` bounds an array.
+/// Adds POST /v1/branches/{verb}, GET /v1/branches/in-doubt and the routes of log_routes.hpp. All
+/// arguments must outlive the router. `most_items` bounds an array.
 void add_contract_routes(http::Router& router,
                          const Branches& branches,
                          RequestQueue& queue,

@@ -13,6 +13,7 @@
 
 namespace twophase::recovery {
 class Alerts;
+class PageThread;
 class Surroundings;
 }  // namespace twophase::recovery
 
@@ -27,6 +28,7 @@ struct Surroundings {
     std::string participant;
     recovery::Surroundings& machine;
     recovery::Alerts& alerts;
+    recovery::PageThread& pages;  // for what reads much
 };
 
 /// A kind of participant: what tells credit from coupon. One resource serves one store.

@@ -83,6 +83,8 @@ struct Answer {
     std::string message;  // for people
     std::string reason;   // the business code of a refusal, such as "insufficient_credits"
     std::string field;    // what is wrong in the request, such as "payload.amount"
+    /// The store has no room for what would begin: this message has written nothing.
+    bool is_for_room = false;
     /// Of a stale_epoch or other_log: what has been seen of this coordinator.
     std::optional<LogClaim> seen;
     std::uint64_t known_position = 0;  // of a message that was listened to: the highest seen

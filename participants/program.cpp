@@ -2,6 +2,7 @@
 
 #include "http/problem.hpp"
 #include "http/server.hpp"
+#include "participants/audit_routes.hpp"
 #include "participants/branches.hpp"
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
@@ -11,6 +12,7 @@
 #include "recovery/alerts.hpp"
 #include "recovery/backups.hpp"
 #include "recovery/machine.hpp"
+#include "recovery/page_thread.hpp"
 #include "recovery/program_metrics.hpp"
 #include "recovery/room_watch.hpp"
 #include "wal/store.hpp"
@@ -222,7 +224,9 @@ struct Program::State {
                          .clock = clock,
                          .participant = config.name,
                          .machine = machine,
-                         .alerts = alerts});
+                         .alerts = alerts,
+                         .pages = pages});
+        add_audit_routes(router, branches->audit(), *store, pages);
         router.add("GET", "/readyz", [this](const http::Request&, const http::Respond& respond) {
             if (gate->is_closed()) return respond(gate->why());
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
@@ -297,8 +301,7 @@ struct Program::State {
     }
 
     void watch_room() {
-        room_watch.emplace(
-            machine, [this] { return store->headroom(); }, alerts);
+        room_watch.emplace(machine, recovery::room_of(*store), alerts);
         if (!is_stopping) room_watch->start();
     }
 
@@ -372,6 +375,7 @@ struct Program::State {
     // Destroyed before what its last jobs use, and after the server, which hands it no more.
     std::unique_ptr<wal::Store> store;
     std::optional<http::Server> server;
+    recovery::PageThread pages{machine};  // its thread reads the store
     std::thread opener;
 };
 

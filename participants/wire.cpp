@@ -108,6 +108,7 @@ http::Response failure(const Message& message, const Answer& answer) {
         more["replaces"] = answer.seen->replaces;
         more["told_log"] = message.log;
     }
+    if (answer.is_for_room) more["written"] = false;
     const bool is_soon = answer.status == 503;
     if (is_soon) more["retry_after_seconds"] = 1;  // an item of an array has no header
     http::Response response =

@@ -13,6 +13,7 @@ constexpr AlertTitle titles[] = {
     {"heuristic_hazard",    "A participant went against the decision",          "参与者未按决议执行，需人工处理"},
     {"in_doubt",            "A branch has been in doubt for too long",          "分支悬疑时间过长"},
     {"breaker_open",        "A participant gives no answer",                    "参与者无响应，已熔断"},
+    {"old_reader",          "A process keeps the store from using its room again", "有进程阻止存储回收空间"},
     {"disk_low",            "The store is running out of room",                 "存储空间不足"},
     {"request_fault",       "A participant found a request faulty",             "参与者认为请求有误"},
     {"delivery_stuck",      "A delivery does not get through",                  "投递受阻，仍在重试"},

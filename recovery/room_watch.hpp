@@ -1,4 +1,4 @@
-// Raises an alert when a store runs out of room.
+// Raises an alert when a store runs out of room, and when somebody keeps it from using room again.
 #pragma once
 
 #include "recovery/alerts.hpp"
@@ -6,28 +6,42 @@
 #include "wal/store.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <vector>
 
 namespace twophase::recovery {
 
-/// Looks at a store's headroom every few seconds and raises `disk_low` when it is lost, once until
-/// it was regained. Belongs to the loop.
+/// What it looks at; both are called on the loop.
+struct RoomSource {
+    std::function<wal::Headroom()> headroom;
+    std::function<std::vector<wal::StoreReader>()> readers;
+};
+RoomSource room_of(const wal::Store& store);
+
+/// Looks at a store every few seconds. Raises `disk_low` when its headroom is lost, once until it
+/// was regained, and `old_reader` when another process has read one state of it for a minute: pages
+/// that were freed since can't be used again, so the store grows. Belongs to the loop.
 class RoomWatch {
 public:
     /// `around` and `alerts` outlive it.
-    RoomWatch(Surroundings& around, std::function<wal::Headroom()> headroom, Alerts& alerts);
+    RoomWatch(Surroundings& around, RoomSource source, Alerts& alerts);
 
     void start();
     void stop();
 
 private:
     void look();
+    void look_at_room();
+    void look_at_readers();
 
     Surroundings& around_;
-    std::function<wal::Headroom()> headroom_;
+    RoomSource source_;
     Alerts& alerts_;
     std::unique_ptr<Alarm> alarm_;
     bool had_room_ = true;
+    /// Since when each reader of another process was seen where it stands.
+    std::map<wal::StoreReader, Time> seen_since_;
 };
 
 }  // namespace twophase::recovery

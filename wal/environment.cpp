@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace twophase::wal {
 namespace {
@@ -19,9 +20,20 @@ constexpr mode_t owner_only = 0600;
 constexpr MDB_dbi free_list = 0;  // LMDB's own tables come first: the free pages, then the names
 constexpr MDB_dbi main_table = 1;
 
+/// `call`, once more where it found no free slot for a reader and some were left by dead processes.
+template <class Call>
+int with_free_slots(MDB_env* env, Call call) {
+    const int code = call();
+    if (code != MDB_READERS_FULL) return code;
+    int cleared = 0;
+    mdb_reader_check(env, &cleared);
+    return cleared > 0 ? call() : code;
+}
+
 MDB_txn* begin(MDB_env* env, unsigned flags) {
     MDB_txn* transaction = nullptr;
-    check(mdb_txn_begin(env, nullptr, flags, &transaction), "begin a batch or snapshot");
+    check(with_free_slots(env, [&] { return mdb_txn_begin(env, nullptr, flags, &transaction); }),
+          "begin a batch or snapshot");
     return transaction;
 }
 
@@ -44,18 +56,23 @@ std::size_t read_number_of(std::string_view key) {
     return number;
 }
 
-/// The batch that the oldest reader looks at; LMDB tells it as a line of text for each reader.
-std::size_t oldest_reader(MDB_env* env) {
-    std::size_t oldest = SIZE_MAX;
+/// LMDB tells of each reader in a line of text.
+std::vector<StoreReader> readers_of(MDB_env* env) {
+    std::vector<StoreReader> readers;
     const auto take = [](const char* line, void* found) {
-        int process = 0;
-        std::size_t thread = 0;
-        std::size_t batch = 0;
-        if (std::sscanf(line, "%d %zx %zu", &process, &thread, &batch) == 3)
-            *static_cast<std::size_t*>(found) = std::min(*static_cast<std::size_t*>(found), batch);
+        StoreReader reader;
+        if (std::sscanf(line, "%d %zx %zu", &reader.process, &reader.thread, &reader.batch) == 3)
+            static_cast<std::vector<StoreReader>*>(found)->push_back(reader);
         return 0;
     };
-    mdb_reader_list(env, take, &oldest);
+    mdb_reader_list(env, take, &readers);
+    return readers;
+}
+
+/// The batch that the oldest reader looks at.
+std::size_t oldest_reader(MDB_env* env) {
+    std::size_t oldest = SIZE_MAX;
+    for (const StoreReader& reader : readers_of(env)) oldest = std::min(oldest, reader.batch);
     return oldest;
 }
 
@@ -189,12 +206,15 @@ void Environment::enlarge(std::size_t map_bytes) {
 
 int Environment::clear_dead_readers() {
     int cleared = 0;
-    check(mdb_reader_check(env_, &cleared), "clear dead readers");
+    mdb_reader_check(env_, &cleared);
     return cleared;
 }
 
+std::vector<StoreReader> Environment::readers() const { return readers_of(env_); }
+
 void Environment::copy_to(const std::filesystem::path& to) const {
-    check(mdb_env_copy2(env_, to.c_str(), MDB_CP_COMPACT), "copy the store");
+    check(with_free_slots(env_, [&] { return mdb_env_copy2(env_, to.c_str(), MDB_CP_COMPACT); }),
+          "copy the store");
 }
 
 }  // namespace twophase::wal

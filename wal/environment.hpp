@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cerrno>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 struct MDB_env;
 struct MDB_txn;
@@ -116,6 +118,14 @@ private:
     bool has_written_ = false;
 };
 
+/// Somebody who reads a store now. Pages that were freed since then can't be used again.
+struct StoreReader {
+    int process = 0;         // its id, in its own process namespace
+    std::size_t thread = 0;  // or the place of its snapshot in memory
+    std::size_t batch = 0;   // that it sees: a number that grows with every batch
+    friend auto operator<=>(const StoreReader&, const StoreReader&) = default;
+};
+
 /// One LMDB environment, opened once in a process.
 class Environment {
 public:
@@ -152,8 +162,11 @@ public:
     void reserve(std::size_t ahead);
     /// Only while no snapshot and no batch is open.
     void enlarge(std::size_t map_bytes);
-    /// Clears reader slots of dead processes; the number cleared.
+    /// Clears reader slots of dead processes; the number cleared, 0 where nobody can tell. Until
+    /// then no page that was freed since such a reader began is used again.
     int clear_dead_readers();
+    /// Whoever reads now, in this process or another, dead ones that were not cleared included.
+    std::vector<StoreReader> readers() const;
     /// Writes a consistent, compacted copy into the empty directory `to` while others write.
     void copy_to(const std::filesystem::path& to) const;
 

@@ -36,6 +36,8 @@ HeadroomGauge::HeadroomGauge(Environment& environment, std::filesystem::path dir
 }
 
 void HeadroomGauge::measure() {
+    // A reader that was killed pins pages: what it kept from use counts as used.
+    environment_.clear_dead_readers();
     const std::size_t map = environment_.map_bytes();
     environment_.reserve(reserve_for(map));
     extent_then_ = environment_.extent_bytes();

@@ -273,6 +273,8 @@ Snapshot Store::snapshot() const { return state_->environment.snapshot(); }
 
 Headroom Store::headroom() const { return state_->headroom->read(); }
 
+std::vector<StoreReader> Store::readers() const { return state_->environment.readers(); }
+
 std::uint64_t Store::running_seconds() const { return state_->clock->seconds(); }
 
 std::uint64_t Store::commits() const { return state_->writer->commits(); }

@@ -202,6 +202,8 @@ public:
     Snapshot snapshot() const;
 
     Headroom headroom() const;
+    /// Whoever reads the store now, in this process or another. Any thread.
+    std::vector<StoreReader> readers() const;
     /// Seconds that this store has been running in all its starts: never the wall clock. Made
     /// durable along with ordinary batches and at least once a minute, so a crash loses at most
     /// that much of it.

@@ -12,6 +12,9 @@ namespace twophase::coordinator {
 /// Of a transaction that a person settled for a lost log: what its request was nobody knows.
 inline bool is_unknown(const Fingerprint& fingerprint) { return fingerprint == Fingerprint{}; }
 
+/// The highest number that an attempt can have.
+constexpr std::uint32_t most_attempts = 1'000'000;
+
 /// What is known of an attempt, live or in the log.
 struct KnownAttempt {
     std::uint32_t attempt = 1;

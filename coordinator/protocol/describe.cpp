@@ -45,6 +45,10 @@ struct DescribeEvent {
     std::string operator()(const Acknowledged& e) const {
         return "acknowledged" + at(e.gid, e.branch) + " " + text(to_text(e.verb));
     }
+    std::string operator()(const NoRoom& e) const {
+        return "no room" + at(e.gid, e.branch) + " " + text(to_text(e.verb)) + " attempt " +
+               std::to_string(e.attempts);
+    }
     std::string operator()(const Unclear& e) const {
         return "unclear" + at(e.gid, e.branch) + " " + text(to_text(e.verb)) + " attempt " +
                std::to_string(e.attempts) + ": " + e.error;

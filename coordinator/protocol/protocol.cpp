@@ -405,6 +405,19 @@ Effects Protocol::on(const Unclear& e, Time) {
     return {Alert{e.is_fault ? "request_fault" : "delivery_stuck", e.gid, e.branch, e.error}};
 }
 
+Effects Protocol::on(const NoRoom& e, Time now) {
+    Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
+    // A saga has steps behind it that would be undone for a state that passes.
+    const bool is_no =
+        t != nullptr && t->phase == Phase::preparing && t->mode() != Mode::saga;
+    if (!is_no) return on(Unclear{e.gid, e.branch, e.verb, e.attempts, e.message}, now);
+    Effects effects;
+    effects.push_back(withdraw(*t, e.branch));
+    const BranchVote no{.vote = Vote::refused, .code = "no-room", .message = e.message};
+    voted(*t, Voted{e.gid, e.branch, no}, effects);
+    return effects;
+}
+
 Effects Protocol::on(const Contradicted& e, Time) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
     if (t == nullptr || !t->decision) return {};

@@ -36,6 +36,9 @@ struct Voted { Gid gid{}; BranchIndex branch = 0; BranchVote vote; bool is_fault
 struct Acknowledged { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; SharedText result; };
 /// No answer that counts; the lane asks again by itself, unless told otherwise.
 struct Unclear { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; std::uint32_t attempts = 0; SharedText error; bool is_fault = false; };
+/// The participant's store has no room: this message has written nothing there. A no where nothing
+/// binds yet, that is to prepare and to the first branch of `eventual`; else no answer that counts.
+struct NoRoom { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; std::uint32_t attempts = 0; SharedText message; };
 /// A participant says that it can't follow the decision.
 struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; SharedText code; SharedText message; };
 struct Ticked {};
@@ -43,7 +46,7 @@ struct Ticked {};
 /// "commit" for a held transaction alone, "retry" for a dead letter alone, "gone" for a branch that
 /// is told its decision in vain.
 struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; SharedText how; SharedText who; SharedText reason; };
-using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, Contradicted, Ticked, ResolveAsked>;
+using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, NoRoom, Contradicted, Ticked, ResolveAsked>;
 
 // Effects: what to do now, in this order. Each is safe to perform when it is returned.
 /// Logged{record} must follow once it is durable. Those that one step appends to a transaction
@@ -197,6 +200,7 @@ private:
     Effects on(const Voted& e, Time now);
     Effects on(const Acknowledged& e, Time now);
     Effects on(const Unclear& e, Time now);
+    Effects on(const NoRoom& e, Time now);
     Effects on(const Contradicted& e, Time now);
     Effects on(const Ticked& e, Time now);
     Effects on(const ResolveAsked& e, Time now);

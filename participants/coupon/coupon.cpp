@@ -6,6 +6,7 @@
 #include "participants/calls.hpp"
 #include "participants/coupon/coupon_books.hpp"
 #include "participants/operation_routes.hpp"
+#include "recovery/page_thread.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -199,11 +200,16 @@ void CouponKind::add_routes(const Surroundings& around) {
                       [&stock, &store](const Request& r, const Respond& to) {
                           to(read_or_damaged([&] { return show_template(stock, store, r); }));
                       });
-    around.router.add("GET",
-                      "/v1/users/{user_id}/coupons",
-                      [&stock, &store](const Request& r, const Respond& to) {
-                          to(read_or_damaged([&] { return list_coupons(stock, store, r); }));
-                      });
+    around.router.add(
+        "GET",
+        "/v1/users/{user_id}/coupons",
+        [&stock, &store, &pages = around.pages](const Request& r, const Respond& to) {
+            pages.answer(
+                [&stock, &store, r] {
+                    return read_or_damaged([&] { return list_coupons(stock, store, r); });
+                },
+                to);
+        });
     add_operation_routes(around, Operations(*resource_, around.audit, table_of_));
 }
 

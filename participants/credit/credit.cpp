@@ -9,6 +9,7 @@
 #include "participants/credit/credit_books.hpp"
 #include "participants/credit/lock_routes.hpp"
 #include "participants/operation_routes.hpp"
+#include "recovery/page_thread.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -182,8 +183,14 @@ void CreditKind::add_routes(const Surroundings& around) {
         to(read_or_damaged([&] { return show_account(accounts, store, r); }));
     });
     around.router.add(
-        "GET", account + "/entries", [&accounts, &store](const Request& r, const Respond& to) {
-            to(read_or_damaged([&] { return list_entries(accounts, store, r); }));
+        "GET",
+        account + "/entries",
+        [&accounts, &store, &pages = around.pages](const Request& r, const Respond& to) {
+            pages.answer(
+                [&accounts, &store, r] {
+                    return read_or_damaged([&] { return list_entries(accounts, store, r); });
+                },
+                to);
         });
     const Locks& locks = resource_->locks();
     add_adjust_route(around, Adjustments(accounts, locks, around.audit));

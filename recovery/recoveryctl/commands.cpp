@@ -25,12 +25,14 @@ void tell(const Output& output, const Json& json) {
     output.out << http::dump_replacing(json) << "\n";
 }
 
-/// Calls `take` with each item that the filter admits until it returns false.
+/// Calls `take` with each item that the filter admits until it returns false; that is after about
+/// `order.limit` of them.
 template <class Take>
-void for_each_item(Source& source, const ListFilter& filter, const Take& take) {
+void for_each_item(Source& source, const ListOrder& order, const Take& take) {
+    const std::size_t limit = order.limit == 0 ? page_size : std::min(page_size, order.limit + 1);
     std::string before;
     do {
-        const Json page = source.list(filter, before, page_size);
+        const Json page = source.list(order.filter, before, limit);
         for (const Json& item : items_in(page, "items"))
             if (!take(item)) return;
         const std::string next = text_in(page, "next");
@@ -46,7 +48,7 @@ struct Gathered {
 
 Gathered newest(Source& source, const ListOrder& order) {
     Gathered all;
-    for_each_item(source, order.filter, [&](const Json& item) {
+    for_each_item(source, order, [&](const Json& item) {
         all.has_more = order.limit != 0 && all.items.size() >= order.limit;
         if (!all.has_more) all.items.push_back(item);
         return !all.has_more;
@@ -54,28 +56,20 @@ Gathered newest(Source& source, const ListOrder& order) {
     return all;
 }
 
-/// What needs a person first. Looks at all that is unfinished, keeping no more than asked for.
+/// What is unfinished, what needs a person first. Reads no more of it than asked for.
 Gathered most_urgent(Source& source, const ListOrder& order) {
-    Gathered urgent;
-    Gathered others;
-    for_each_item(source, order.filter, [&](const Json& item) {
-        Gathered& kind = text_in(item, "state") == "needs_attention" ? urgent : others;
-        const bool has_place = order.limit == 0 || kind.items.size() < order.limit;
-        if (has_place)
-            kind.items.push_back(item);
-        else
-            kind.has_more = true;
-        return true;
+    ListOrder urgent = order;
+    urgent.filter.state = "needs_attention";
+    urgent.filter.is_live = true;
+    Gathered all = newest(source, urgent);
+    if (all.has_more) return all;
+    for_each_item(source, order, [&](const Json& item) {
+        if (text_in(item, "state") == "needs_attention") return true;
+        all.has_more = order.limit != 0 && all.items.size() >= order.limit;
+        if (!all.has_more) all.items.push_back(item);
+        return !all.has_more;
     });
-    urgent.has_more = urgent.has_more || others.has_more;
-    for (Json& item : others.items) {
-        const bool has_place = order.limit == 0 || urgent.items.size() < order.limit;
-        if (has_place)
-            urgent.items.push_back(std::move(item));
-        else
-            urgent.has_more = true;
-    }
-    return urgent;
+    return all;
 }
 
 Json retried(Source& source, const std::string& gid) {

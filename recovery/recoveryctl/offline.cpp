@@ -102,6 +102,7 @@ Json Offline::list(const ListFilter& filter, const std::string& before, std::siz
         if (!value.empty()) request.query[name] = value;
     };
     add("state", filter.state);
+    add("live", filter.is_live ? "true" : "");
     add("participant", filter.participant);
     add("business_code", filter.business_code);
     add("business_id", filter.business_id);
@@ -232,7 +233,7 @@ Json Offline::back_up(const std::string& target) {
 ExportPage Offline::export_page(const std::string& after) {
     http::Request request{.method = "GET", .query = {{"limit", std::to_string(page_size)}}};
     if (!after.empty()) request.query["after"] = after;
-    http::Response page = coordinator::export_page(service_, request);
+    http::Response page = coordinator::export_page(service_.log(), request);
     return {std::move(page.body), std::string(page.header("X-Next"))};
 }
 

@@ -17,6 +17,7 @@ struct ListFilter {
     std::string participant;
     std::string business_code;
     std::string business_id;
+    bool is_live = false;  // none of those that are over
 };
 
 /// A person's decision. Empty `branch_id`: the whole transaction.

@@ -1,4 +1,5 @@
 // Measures what a coordinator costs: the same exchange with and without it, in turn, in one run.
+#include "tests/bench/beside.hpp"
 #include "tests/bench/history.hpp"
 #include "tests/bench/limits.hpp"
 #include "tests/bench/recovery.hpp"
@@ -174,6 +175,7 @@ int run(const Options& options) {
             measure_limits(report, io, scratch.path(), options.length.round);
         if (is_asked_for("exchanges")) measure_exchanges(report, place, options.length);
         if (is_asked_for("modes")) measure_modes_and_locks(report, place, options.length);
+        if (is_asked_for("beside")) measure_beside(report, place, options.length);
         if (is_asked_for("history")) measure_history(report, io, options, place);
         if (is_asked_for("recovery")) recover(report, place, options.backlog, options.length.round);
     }
@@ -209,7 +211,7 @@ int main_of(int argc, char** argv) {
             ->capture_default_str();
     auto* only =
         app.add_option("--only", options.only, "These parts alone, by their names")
-            ->check(CLI::IsMember({"limits", "exchanges", "modes", "history", "recovery"}));
+            ->check(CLI::IsMember({"limits", "exchanges", "modes", "beside", "history", "recovery"}));
     app.add_option("--soak", options.soak_minutes, "Only 64 clients, for that many minutes")
         ->check(CLI::Range(1, 24 * 60));
     auto* guard =

@@ -61,6 +61,31 @@ TEST_P(AttemptsTest, TheNextWaitsUntilTheFirstIsUndoneEverywhere) {
     EXPECT_EQ(attempt(2).kind, Admitted::Kind::is_new);
 }
 
+TEST_P(AttemptsTest, TheNextIsNamedOnlyUnderOneThatIsRolledBack) {
+    const BusinessKey key{.code = "order", .id = "7"};
+    EXPECT_FALSE(service_->next_attempt(key)) << "nothing is known";
+    hear();
+    attempt(1);
+    run();
+    EXPECT_FALSE(service_->next_attempt(key)) << "it is open";
+    for (int i = 0; i < 3; ++i) answer(holds_on);
+    ASSERT_TRUE(service_->next_attempt(key));
+    EXPECT_EQ(service_->next_attempt(key)->number, 2U);
+    EXPECT_FALSE(service_->next_attempt(key)->is_possible) << "credit holds something still";
+    undo();
+    EXPECT_TRUE(service_->next_attempt(key)->is_possible);
+    attempt(2);
+    run();
+    EXPECT_FALSE(service_->next_attempt(key)) << "the second one is open";
+    finish(agrees);
+    EXPECT_FALSE(service_->next_attempt(key)) << "it is committed";
+    crash();
+    start();
+    hear();
+    finish(agrees);
+    EXPECT_FALSE(service_->next_attempt(key));
+}
+
 TEST_P(AttemptsTest, ARestartForgetsNothingOfThat) {
     const Gid gid = refused();
     crash();

@@ -29,6 +29,11 @@ std::string coded(const std::string& code) {
     return "{" + echo + R"(,"code":")" + code + R"(","message":"m"})";
 }
 
+/// Of a participant whose store is full.
+std::string full(const std::string& more) {
+    return "{" + echo + R"(,"code":"no-room","message":"m")" + more + "}";
+}
+
 const Row rows[] = {
     {Verb::prepare,
      200,
@@ -65,6 +70,15 @@ const Row rows[] = {
     {Verb::prepare, 429, coded("refused"), Kind::unclear},
     {Verb::prepare, 500, coded("refused"), Kind::unclear},
     {Verb::prepare, 503, coded("refused"), Kind::unclear},
+    {Verb::prepare, 503, full(R"(,"written":false)"), Kind::no_room},
+    {Verb::execute, 503, full(R"(,"written":false)"), Kind::no_room},
+    {Verb::prepare, 503, full(""), Kind::unclear},
+    {Verb::prepare, 503, full(R"(,"written":true)"), Kind::unclear},
+    {Verb::prepare, 503, full(R"(,"written":"false")"), Kind::unclear},
+    {Verb::prepare, 500, full(R"(,"written":false)"), Kind::unclear},
+    {Verb::prepare, 503, R"({"code":"no-room","written":false})", Kind::unclear},
+    {Verb::commit, 503, full(R"(,"written":false)"), Kind::unclear},
+    {Verb::compensate, 503, full(R"(,"written":false)"), Kind::unclear},
     {Verb::commit,
      200,
      "{" + echo + R"(,"state":"committed","result":{"n":1}})",

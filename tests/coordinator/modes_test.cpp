@@ -71,6 +71,17 @@ TEST(SagaTest, IndependentStepsRunSideBySide) {
               "voted t1 a executed -> append step_done t1 a n 2; send t1 c execute\n");
 }
 
+TEST(SagaTest, AStepThatFindsNoRoomIsAskedAgainAndUndoesNothing) {
+    Trace trace = trip();
+    trace.submit("t1").sync().vote("t1", "a", Vote::executed).text();
+    trace.no_room("t1", "b", Verb::execute);
+    EXPECT_EQ(trace.text(), "no room t1 b execute attempt 1\n");
+    EXPECT_EQ(t1(trace).decision, std::nullopt);
+    EXPECT_EQ(t1(trace).live[1].last_error, "full");
+    trace.vote("t1", "b", Vote::executed);
+    EXPECT_NE(trace.text().find("send t1 c execute"), std::string::npos);
+}
+
 TEST(SagaTest, AStepWaitsUntilTheResultThatItUsesIsDurable) {
     Trace trace(Mode::saga,
                 {step("a"),
@@ -241,6 +252,21 @@ TEST(EventualTest, AnUnclearKeyOperationIsAskedUntilItIsClear) {
     EXPECT_EQ(trace.text().find("->"), std::string::npos);
     trace.crash();
     EXPECT_EQ(trace.text(), "crash -> send t1 key execute\n");
+}
+
+TEST(EventualTest, AKeyOperationThatFindsNoRoomIsRefusedAndADeliveryIsTriedAgain) {
+    Trace trace = delivery_of(3);
+    trace.submit("t1").sync().text();
+    trace.no_room("t1", "key", Verb::execute);
+    EXPECT_EQ(
+        trace.text(),
+        "no room t1 key execute attempt 1 -> withdraw t1 key; force decided t1 rollback n 1\n");
+    EXPECT_EQ(trace.core().find(trace.gid("t1"))->live[0].vote.code, "no-room");
+    trace.sync().text();
+    trace.submit("t2").sync().vote("t2", "key", Vote::executed).sync().text();
+    trace.no_room("t2", "mail", Verb::execute);
+    EXPECT_NE(trace.text().find("send t2 mail execute in"), std::string::npos);
+    EXPECT_FALSE(trace.core().find(trace.gid("t2"))->is_settled(1));
 }
 
 TEST(EventualTest, FailedTriesAreCountedAndTheLastIsADeadLetter) {

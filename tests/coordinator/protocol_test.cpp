@@ -328,6 +328,19 @@ TEST(ProtocolTest, UnclearAnswersAreNotVotesAndNotAcknowledgements) {
     EXPECT_EQ(trace.core().find(trace.gid("t1"))->live[0].last_error, "cut");
 }
 
+TEST(ProtocolTest, APrepareThatFindsNoRoomIsRefusedAndACommitIsToldOn) {
+    Trace trace = two();
+    trace.submit("t1").sync().text();
+    trace.no_room("t1", "credit", Verb::prepare).no_room("t1", "credit", Verb::prepare);
+    EXPECT_EQ(trace.core().find(trace.gid("t1"))->decision, Decision::rollback);
+    EXPECT_EQ(trace.core().find(trace.gid("t1"))->live[0].vote.code, "no-room");
+    trace.submit("t2").vote("t2", "credit", Vote::prepared).vote("t2", "coupon", Vote::prepared);
+    trace.sync().text();
+    trace.no_room("t2", "credit", Verb::commit);
+    EXPECT_EQ(trace.text(), "no room t2 credit commit attempt 1\n");
+    EXPECT_FALSE(trace.core().find(trace.gid("t2"))->is_settled(0));
+}
+
 TEST(ProtocolTest, AFaultIsAlertedOnceForEachPhaseWhateverCameBefore) {
     Trace trace = two();
     const auto fault = [&](Verb verb) {

@@ -82,6 +82,11 @@ Trace& Trace::unclear(const std::string& name, const std::string& participant, V
     return *this;
 }
 
+Trace& Trace::no_room(const std::string& name, const std::string& participant, Verb verb) {
+    step(NoRoom{gid(name), index(participant), verb, 1, "full"});
+    return *this;
+}
+
 Trace& Trace::contradict(const std::string& name, const std::string& participant, Verb verb) {
     step(Contradicted{gid(name), index(participant), verb, 1, "never_prepared", "unknown here"});
     return *this;

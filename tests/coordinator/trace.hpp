@@ -26,6 +26,8 @@ public:
     Trace& sync();
     /// Only the first `records` that wait become durable.
     Trace& sync_some(std::size_t records);
+    /// The participant's store has no room for what was asked.
+    Trace& no_room(const std::string& name, const std::string& participant, Verb verb);
     /// The log had no room for what waits.
     Trace& refuse();
     Trace& vote(const std::string& name,

@@ -74,6 +74,30 @@ TEST_F(ExchangeTest, ARepeatHearsTheSameAfterARestartOfTheCoordinator) {
     EXPECT_EQ(refused_again["refused_code"], "insufficient_credits");
 }
 
+TEST_F(ExchangeTest, AMistakeDoesNotBurnAnOrder) {
+    Json order = exchange("order-1", "poor");
+    order["wait_for"] = "undone";
+    EXPECT_EQ(submit(order)["next_attempt"], 2) << "the first answer says it";
+    const Json again = submit(order);
+    EXPECT_EQ(again["idempotent"], true);
+    EXPECT_EQ(again["next_attempt"], 2);
+    EXPECT_EQ(again["next_attempt_possible"], true);
+    order = exchange("order-1", "u0");
+    const Json changed = submit(order);
+    EXPECT_EQ(changed["code"], "business-key-reused");
+    EXPECT_EQ(changed["next_attempt"], 2);
+    order["attempt"] = 3;
+    EXPECT_EQ(submit(order)["next_attempt"], 2) << "one was left out";
+    order["attempt"] = changed["next_attempt"];
+    EXPECT_EQ(submit(order)["state"], "committed");
+    const Json reused = submit(exchange("order-1", "u1"));
+    EXPECT_EQ(reused["code"], "business-key-reused");
+    EXPECT_FALSE(reused.contains("next_attempt")) << "it is committed";
+    const Json late = submit(exchange("order-1", "poor"));
+    EXPECT_EQ(late["decision"], "rollback") << "the first attempt's outcome";
+    EXPECT_FALSE(late.contains("next_attempt"));
+}
+
 TEST_F(ExchangeTest, MetricsOfAllThreeTellWhatHappened) {
     for (const char* id : {"order-1", "order-2"}) submit(exchange(id));
     submit(exchange("order-3", "poor"));

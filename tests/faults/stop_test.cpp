@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -54,6 +55,34 @@ TEST_P(StopTest, UnderLoadLosesNothingAndTellsNothingUntrue) {
     EXPECT_TRUE(!is_coordinator_up || outcomes.rollbacks > poor) << outcomes.rollbacks;
     for (Program* program : {&fleet_.coordinator, &fleet_.credit, &fleet_.coupon})
         EXPECT_EQ(program->terminate().exit_code, 0) << program->log_tail();
+}
+
+TEST(GraceTest, WhoStillWaitsAtItsEndHears202OfWhatIsDurable) {
+    FleetOptions options;
+    options.coordinator = {"--shutdown-grace-ms", "2000"};
+    Fleet fleet(options);
+    fleet.start_all();
+    open_books(fleet);
+    fleet.credit.signal(SIGSTOP);
+    http::Response answer;
+    std::thread client([&] {
+        answer = ask(fleet.coordinator,
+                     "POST",
+                     "/v1/transactions",
+                     Load::request_of({.business_id = "order-1", .user = "u0", .price = 10}));
+    });
+    EXPECT_TRUE(eventually(30s, [&] {
+        return Json::parse(ask(fleet.coordinator, "GET", "/v1/status").body)["live"] == 1;
+    }));
+    EXPECT_EQ(fleet.coordinator.terminate().exit_code, 0) << fleet.coordinator.log_tail();
+    client.join();
+    fleet.credit.signal(SIGCONT);
+    EXPECT_EQ(answer.status, 202U) << answer.body;
+    fleet.start_all();
+    const std::string gid = Json::parse(answer.body)["gid"];
+    EXPECT_EQ(ask(fleet.coordinator, "GET", "/v1/transactions/" + gid).status, 200U)
+        << "what a client was told is known";
+    expect_quiet(fleet, 30s);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each,

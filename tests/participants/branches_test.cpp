@@ -185,12 +185,31 @@ TEST(BranchesTest, WithoutRoomEndsWhatItKnowsAndTakesNothingNew) {
     bench.send(Verb::prepare, gid(1), 30);
     bench.send(Verb::prepare, gid(2), 30);
     bench.has_room = false;
-    EXPECT_EQ(text(bench.send(Verb::rollback, gid(3))), "503 no-room");
-    EXPECT_EQ(text(bench.send(Verb::compensate, gid(4))), "503 no-room");
+    EXPECT_EQ(text(bench.send(Verb::rollback, gid(3))), "200 rolled_back");
+    EXPECT_EQ(text(bench.send(Verb::rollback, gid(3))), "200 rolled_back");
     EXPECT_EQ(text(bench.send(Verb::commit, gid(1))), "200 committed");
     EXPECT_EQ(text(bench.send(Verb::rollback, gid(2))), "200 rolled_back");
     bench.has_room = true;
-    EXPECT_EQ(text(bench.send(Verb::prepare, gid(3))), "200 prepared") << "no tombstone was left";
+    EXPECT_EQ(text(bench.send(Verb::prepare, gid(3))), "200 prepared")
+        << "no tombstone was left: it asks, and hears what the coordinator presumes";
+}
+
+TEST(BranchesTest, AStepThatWasUndoneWithoutRoomForATombstoneNeverRunsLater) {
+    CreditBench bench;
+    bench.send(Verb::execute, gid(1), 30);
+    bench.has_room = false;
+    const std::size_t rows = bench.branches.list(bench.store.batch(), {"main"}).items.size();
+    for (int n = 9; n > 5; --n)
+        EXPECT_EQ(text(bench.send(Verb::compensate, gid(n))), "200 compensated");
+    EXPECT_EQ(text(bench.send(Verb::compensate, gid(8))), "200 compensated") << "as often as asked";
+    EXPECT_EQ(bench.branches.list(bench.store.batch(), {"main"}).items.size(), rows)
+        << "a mark takes no room";
+    bench.has_room = true;
+    for (const int n : {7, 9})
+        EXPECT_EQ(text(bench.send(Verb::execute, gid(n), 30)), "409 too_late");
+    EXPECT_EQ(text(bench.send(Verb::execute, gid(10), 30)), "200 executed");
+    EXPECT_EQ(text(bench.send(Verb::execute, gid(1), 30)), "200 executed") << "it was known before";
+    EXPECT_EQ(text(bench.send(Verb::compensate, gid(1))), "200 compensated");
 }
 
 // --- marks: what one message can't move out of reach ---

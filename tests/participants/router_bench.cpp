@@ -1,8 +1,10 @@
 #include "tests/participants/router_bench.hpp"
 
 #include "http/router.hpp"
+#include "participants/audit_routes.hpp"
 #include "participants/contract_routes.hpp"
 #include "recovery/alerts.hpp"
+#include "recovery/page_thread.hpp"
 #include "wal/store.hpp"
 
 #include <algorithm>
@@ -72,7 +74,9 @@ struct RouterBench::Running {
             ManualMachine& machine,
             credit::CreditKind& kind,
             const Clock& clock)
-        : alerts(machine, {}), store(options(directory, kind), poster(machine)) {
+        : alerts(machine, {}),
+          pages(machine, true),
+          store(options(directory, kind), poster(machine)) {
         const TableOf table_of = [this](std::string_view name) { return store.table(name); };
         branches.emplace(
             Branches::Options{
@@ -87,7 +91,9 @@ struct RouterBench::Running {
                          .clock = clock,
                          .participant = "credit",
                          .machine = machine,
-                         .alerts = alerts});
+                         .alerts = alerts,
+                         .pages = pages});
+        add_audit_routes(router, branches->audit(), store, pages);
     }
     static wal::StoreOptions options(const std::filesystem::path& directory,
                                      credit::CreditKind& kind) {
@@ -112,6 +118,7 @@ struct RouterBench::Running {
 
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     recovery::Alerts alerts;
+    recovery::PageThread pages;
     http::Router router;
     std::optional<Branches> branches;
     wal::Store store;

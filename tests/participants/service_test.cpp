@@ -48,6 +48,64 @@ protected:
     std::unique_ptr<RunningParticipant> participant;
 };
 
+/// A store that fills up after some hundred branches.
+class FullService : public CreditService {
+protected:
+    FullService() : CreditService(small()) {}
+    static Config small() {
+        Config config = credit::defaults();
+        config.map_bytes = std::size_t{1} << 20;
+        return config;
+    }
+    /// Prepares, numbers 1 and up, until one is refused; its answer.
+    Json fill() {
+        constexpr int items = 32;
+        for (int from = 1; from < 100 * items; from += items) {
+            Json all = Json::array();
+            for (int n = from; n < from + items; ++n) all.push_back(deduct(n, 1));
+            const Reply reply = post(at(), "/v1/branches/prepare", all);
+            for (const Json& item : reply.body)
+                if (item.at("status") != 200) return item;
+        }
+        return {};
+    }
+};
+
+TEST_F(FullService, RefusesToBeginAndEndsAllThatItIsTold) {
+    open_account();
+    post(at(),
+         "/v1/accounts/ann/points/grant",
+         {{"amount", 100'000}, {"business_code", "welcome"}, {"business_id", "2"}});
+    const Json refused = fill();
+    EXPECT_EQ(refused.at("status"), 503);
+    EXPECT_EQ(refused.at("code"), "no-room");
+    EXPECT_EQ(refused.at("written"), false);
+    const Reply alone = post(at(), "/v1/branches/execute", deduct(9'000, 1));
+    EXPECT_EQ(alone.status, 503U);
+    EXPECT_EQ(alone.body.at("written"), false);
+    EXPECT_EQ(alone.header("Retry-After"), "1");
+
+    EXPECT_EQ(post(at(), "/v1/branches/prepare", deduct(1, 1)).body.at("vote"), "prepared")
+        << "it was written, whatever there is room for now";
+    for (const char* verb : {"rollback", "compensate"})
+        EXPECT_EQ(post(at(),
+                       std::string("/v1/branches/") + verb,
+                       branch_message(gid(verb[0] == 'r' ? 9'001 : 9'002), "credit"))
+                      .status,
+                  200U)
+            << "of a branch that never came";
+    for (int n = 1; n <= 32; ++n) {
+        const std::string verb = n % 2 == 0 ? "commit" : "rollback";
+        EXPECT_EQ(post(at(), "/v1/branches/" + verb, branch_message(gid(n), "credit")).status,
+                  200U);
+    }
+    const Reply direct = post(at(),
+                              "/v1/accounts/ann/points/grant",
+                              {{"amount", 1}, {"business_code", "w"}, {"business_id", "3"}});
+    EXPECT_EQ(direct.status, 503U);
+    EXPECT_EQ(direct.body.at("written"), false);
+}
+
 TEST_F(CreditService, BoundsTheReasonOfACompensation) {
     Json message = branch_message(gid(1), "credit");
     message["reason"] = {{"message", std::string(4'096, 'x')}};

@@ -12,6 +12,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unistd.h>
+#include <vector>
 
 namespace twophase::recovery {
 namespace {
@@ -272,8 +274,10 @@ TEST(RoomWatchTest, RaisesAnAlertOnceForEachLossOfRoom) {
     options.again_after = 0s;
     Alerts alerts(around, options);
     wal::Headroom room{.used_bytes = 1, .map_bytes = 100, .disk_free_bytes = 100};
-    RoomWatch watch(
-        around, [&] { return room; }, alerts);
+    RoomWatch watch(around,
+                    {.headroom = [&] { return room; },
+                     .readers = [] { return std::vector<wal::StoreReader>(); }},
+                    alerts);
     watch.start();
     around.pass(1min);
     EXPECT_TRUE(around.calls.empty());
@@ -295,6 +299,30 @@ TEST(RoomWatchTest, RaisesAnAlertOnceForEachLossOfRoom) {
     room.has_room = false;
     around.pass(1min);
     EXPECT_EQ(around.calls.size(), 2U) << "it looks no more";
+}
+
+TEST(RoomWatchTest, AReaderThatStandsStillIsAlertedAndOneThatMovesIsNot) {
+    ManualSurroundings around;
+    Alerts alerts(around, to_a_webhook());
+    constexpr int other = 999'999'999;  // above the highest id of a process
+    std::vector<wal::StoreReader> readers{{other, 1, 7}, {::getpid(), 2, 7}};
+    RoomWatch watch(
+        around,
+        {.headroom = [] { return wal::Headroom(); }, .readers = [&] { return readers; }},
+        alerts);
+    watch.start();
+    for (std::size_t batch = 8; batch < 28; ++batch) {
+        around.pass(5s);
+        readers[0].batch = batch;
+    }
+    EXPECT_TRUE(around.calls.empty());
+    around.pass(1min);
+    ASSERT_EQ(around.calls.size(), 1U);
+    const Json event = Json::parse(around.calls.front().call.body);
+    EXPECT_EQ(event.at("type"), "twophase.alert.old_reader");
+    EXPECT_EQ(event.at("data").at("process"), other);
+    around.pass(1min);
+    EXPECT_EQ(around.calls.size(), 1U) << "once an hour";
 }
 
 }  // namespace
