@@ -113,13 +113,14 @@ public:
           respond_(std::move(respond)),
           timer_(io) {}
 
-    void run(Waiting waiting) {
-        milestone_ = waiting.milestone;
-        if (service_.has_reached(gid_, milestone_)) return answer();
-        ticket_ = service_.wait(gid_, milestone_, [self = shared_from_this()](Milestone told) {
-            self->timer_.cancel();
-            self->told(told);
-        });
+    void run(const Waiting& waiting) {
+        waiting_ = waiting;
+        if (service_.has_reached(gid_, waiting_.milestone)) return answer();
+        ticket_ =
+            service_.wait(gid_, waiting_.milestone, [self = shared_from_this()](Milestone told) {
+                self->timer_.cancel();
+                self->told(told);
+            });
         timer_.expires_after(waiting.limit);
         timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
             if (!cancelled) self->give_up();
@@ -145,11 +146,14 @@ private:
     void answer() {
         const Found found = service_.find(gid_);
         const View view = view_of(gid_, found);
-        const bool is_satisfied =
-            milestone_ != Milestone::started && service_.has_reached(gid_, milestone_);
+        const bool is_satisfied = waiting_.milestone != Milestone::started &&
+                                  service_.has_reached(gid_, waiting_.milestone);
         // One who asked for an answer at once still hears an outcome that is complete.
         const bool is_over = view.state == "committed";
-        reply(outcome_response(view, is_repeat_, is_satisfied || is_over));
+        Response response = outcome_response(view, is_repeat_, is_satisfied || is_over);
+        const std::string applied = preference_applied(waiting_, response.status);
+        if (!applied.empty()) response.headers.push_back({"Preference-Applied", applied});
+        reply(std::move(response));
     }
 
     void reply(Response response) {
@@ -163,7 +167,7 @@ private:
     bool is_repeat_;
     Respond respond_;
     boost::asio::steady_timer timer_;
-    Milestone milestone_ = Milestone::completed;
+    Waiting waiting_;
     std::uint64_t ticket_ = 0;
 };
 
@@ -255,7 +259,7 @@ void Api::add_client_routes() {
     router_.add("POST", "/v1/transactions", [this](const Request& request, Respond respond) {
         submit(io_, service_, config_, request, std::move(respond));
     });
-    router_.add("GET", "/v1/transactions", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/transactions", [this](const Request& request, const Respond& respond) {
         respond(list_transactions(service_, request));
     });
     router_.add(
@@ -306,7 +310,7 @@ void Api::add_operator_routes() {
     router_.add("POST", "/v1/log/accept", [this](const Request& request, Respond respond) {
         accept_log(service_, request, std::move(respond));
     });
-    router_.add("GET", "/v1/lost", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/lost", [this](const Request& request, const Respond& respond) {
         respond(list_lost(service_, request));
     });
     router_.add("POST", "/v1/lost/settle", [this](const Request& request, Respond respond) {
@@ -317,7 +321,7 @@ void Api::add_operator_routes() {
                 [this](const Request& request, Respond respond) {
                     accept_store(service_, request, std::move(respond));
                 });
-    router_.add("GET", "/v1/dead-letters", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/dead-letters", [this](const Request& request, const Respond& respond) {
         respond(list_dead_letters(service_, request));
     });
     router_.add("GET", "/v1/participants", [this](const Request&, const Respond& respond) {
@@ -326,7 +330,7 @@ void Api::add_operator_routes() {
     router_.add("GET", "/v1/status", [this](const Request&, const Respond& respond) {
         respond(show_status(service_));
     });
-    router_.add("GET", "/v1/export", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/export", [this](const Request& request, const Respond& respond) {
         respond(export_page(service_, request));
     });
     router_.add("POST", "/v1/verify", [this](const Request&, const Respond& respond) {

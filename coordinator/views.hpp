@@ -30,7 +30,7 @@ View view_of(const Gid& gid, const Found& found);
 /// The answer of POST /v1/transactions: gid, state, decision, success, idempotent, message,
 /// branches. JSON text, its members in alphabetical order.
 std::string outcome_text(const View& view, bool is_repeat);
-/// 200, 409 or 202, as far as the transaction is.
+/// 200, 409 or 202 (with where and when to ask again), as far as the transaction is.
 http::Response outcome_response(const View& view, bool is_repeat, bool is_satisfied);
 /// One line of a listing.
 http::Json item_json(const View& view);

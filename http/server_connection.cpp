@@ -109,6 +109,8 @@ struct ServerConnection::State {
         socket.set_option(tcp::no_delay(true), ignored);
         const auto endpoint = socket.remote_endpoint(ignored);
         if (!ignored) remote_address = endpoint.address().to_string();
+        const auto local = socket.local_endpoint(ignored);
+        if (!ignored) local_address = local.address().to_string();
     }
 
     // --- the coroutines; each is started by one of the two spawns below ---
@@ -144,6 +146,7 @@ struct ServerConnection::State {
     std::weak_ptr<ServerConnection> self;
     boost::beast::flat_buffer buffer;
     std::string remote_address;
+    std::string local_address;
     Clock::time_point deadline = Clock::time_point::max();
     std::size_t head_bytes = 0;  // of the request under way
     std::uint64_t request_number = 0;
@@ -180,7 +183,7 @@ asio::awaitable<bool> ServerConnection::State::serve_one() {
     if (head && !refusal) refusal = co_await read_body(*head, reserved);
     end_waiting();
     if (is_closed || (!head && !refusal) || (is_gone && !refusal)) co_return false;
-    const bool is_head_only = head && head->request.method == "HEAD";
+    const bool is_head_only = head ? head->request.method == "HEAD" : bytes().starts_with("HEAD ");
     // What follows a refused request can't be trusted to begin where we think.
     if (refusal) {
         Response reply = to_response(*refusal);
@@ -188,8 +191,10 @@ asio::awaitable<bool> ServerConnection::State::serve_one() {
         co_return co_await write(std::move(reply), false, is_head_only);
     }
     const bool keep_alive = head->framing.keep_alive;
+    const bool is_of_another = !is_for_us(*head, shared->options);
     std::optional<Response> reply = co_await answer(std::move(head->request));
     if (!reply) co_return false;
+    if (is_of_another) reply = one_word(*reply);
     co_return co_await write(std::move(*reply), keep_alive && !shared->is_stopping, is_head_only);
 }
 
@@ -225,6 +230,7 @@ asio::awaitable<std::optional<Refusal>> ServerConnection::State::read_head(
     if (!parsed) co_return parsed.error();
     head = std::move(*parsed);
     head->request.remote_address = remote_address;
+    head->local_address = local_address;
     co_return refuse(*head, options);
 }
 
@@ -299,7 +305,8 @@ asio::awaitable<bool> ServerConnection::State::write(Response reply,
     expire_after(shared->options.write_timeout);
     is_expired = false;
     const bool has_body = !is_head_only && reply.status != 204 && reply.status != 304;
-    const std::string head = response_head(reply, keep_alive);
+    const std::string head =
+        response_head(reply, keep_alive, is_head_only, std::chrono::system_clock::now());
     const std::array<asio::const_buffer, 2> whole = {
         asio::buffer(head), has_body ? asio::buffer(reply.body) : asio::const_buffer()};
     const auto [error, written] = co_await asio::async_write(socket, whole, quiet);

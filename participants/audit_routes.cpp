@@ -85,10 +85,10 @@ http::Response head(const Audit& audit, const wal::Store& store) {
 }  // namespace
 
 void add_audit_routes(http::Router& router, const Audit& audit, const wal::Store& store) {
-    router.add("GET", "/v1/audit", [&](const http::Request& request, const auto& respond) {
+    router.add_list("/v1/audit", [&](const http::Request& request, const auto& respond) {
         respond(read_or_damaged([&] { return list(audit, store, request); }));
     });
-    router.add("GET", "/v1/audit/export", [&](const http::Request& request, const auto& respond) {
+    router.add_list("/v1/audit/export", [&](const http::Request& request, const auto& respond) {
         respond(read_or_damaged([&] { return export_page(audit, store, request); }));
     });
     router.add("GET", "/v1/audit/head", [&](const http::Request&, const auto& respond) {

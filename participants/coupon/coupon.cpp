@@ -199,11 +199,10 @@ void CouponKind::add_routes(const Surroundings& around) {
                       [&stock, &store](const Request& r, const Respond& to) {
                           to(read_or_damaged([&] { return show_template(stock, store, r); }));
                       });
-    around.router.add("GET",
-                      "/v1/users/{user_id}/coupons",
-                      [&stock, &store](const Request& r, const Respond& to) {
-                          to(read_or_damaged([&] { return list_coupons(stock, store, r); }));
-                      });
+    around.router.add_list("/v1/users/{user_id}/coupons",
+                           [&stock, &store](const Request& r, const Respond& to) {
+                               to(read_or_damaged([&] { return list_coupons(stock, store, r); }));
+                           });
     add_operation_routes(around, Operations(*resource_, around.audit, table_of_));
 }
 

@@ -181,8 +181,8 @@ void CreditKind::add_routes(const Surroundings& around) {
     around.router.add("GET", account, [&accounts, &store](const Request& r, const Respond& to) {
         to(read_or_damaged([&] { return show_account(accounts, store, r); }));
     });
-    around.router.add(
-        "GET", account + "/entries", [&accounts, &store](const Request& r, const Respond& to) {
+    around.router.add_list(
+        account + "/entries", [&accounts, &store](const Request& r, const Respond& to) {
             to(read_or_damaged([&] { return list_entries(accounts, store, r); }));
         });
     const Locks& locks = resource_->locks();
