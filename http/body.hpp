@@ -48,7 +48,8 @@ public:
             buffer.consume(taken);
             if (error || taken == 0) break;
         }
-        if (state_after(error) == State::reading && buffer.size() > max_chunk_head_bytes + max_trailer_bytes) {
+        if (state_after(error) == State::reading &&
+            buffer.size() > max_chunk_head_bytes + max_trailer_bytes) {
             return State::malformed;
         }
         return state_after(error);
