@@ -153,13 +153,14 @@ public:
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;
 
-    void run(Waiting waiting) {
-        milestone_ = waiting.milestone;
-        if (service_.has_reached(gid_, milestone_)) return answer();
-        ticket_ = service_.wait(gid_, milestone_, [self = shared_from_this()](Milestone told) {
-            self->timer_.cancel();
-            self->told(told);
-        });
+    void run(const Waiting& waiting) {
+        waiting_ = waiting;
+        if (service_.has_reached(gid_, waiting_.milestone)) return answer();
+        ticket_ =
+            service_.wait(gid_, waiting_.milestone, [self = shared_from_this()](Milestone told) {
+                self->timer_.cancel();
+                self->told(told);
+            });
         timer_.expires_after(waiting.limit);
         timer_.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
             if (!cancelled) self->give_up();
@@ -196,14 +197,17 @@ private:
     void answer() {
         const Found found = service_.find(gid_);
         const View view = view_of(gid_, found);
-        const bool is_satisfied =
-            milestone_ != Milestone::started && service_.has_reached(gid_, milestone_);
+        const bool is_satisfied = waiting_.milestone != Milestone::started &&
+                                  service_.has_reached(gid_, waiting_.milestone);
         // One who asked for an answer at once still hears an outcome that is complete.
         const bool is_over = view.state == "committed";
         std::optional<NextAttempt> next;
         if (view.decision == Decision::rollback && view.started != nullptr)
             next = service_.next_attempt(view.started->key);
-        reply(outcome_response(view, is_repeat_, is_satisfied || is_over, next));
+        Response response = outcome_response(view, is_repeat_, is_satisfied || is_over, next);
+        const std::string applied = preference_applied(waiting_, response.status);
+        if (!applied.empty()) response.headers.push_back({"Preference-Applied", applied});
+        reply(std::move(response));
     }
 
     void reply(Response response) {
@@ -219,7 +223,7 @@ private:
     bool is_repeat_;
     Respond respond_;
     boost::asio::steady_timer timer_;
-    Milestone milestone_ = Milestone::completed;
+    Waiting waiting_;
     std::uint64_t ticket_ = 0;
 };
 
@@ -331,7 +335,7 @@ void Api::add_client_routes() {
     router_.add("POST", "/v1/transactions", [this](const Request& request, Respond respond) {
         submit(io_, waits_, service_, config_, request, std::move(respond));
     });
-    router_.add("GET", "/v1/transactions", [this](const Request& request, Respond respond) {
+    router_.add_list("/v1/transactions", [this](const Request& request, Respond respond) {
         auto listing = Listing::begin(service_, request);
         if (!listing) return respond(listing.error());
         pages_.answer([listing = *std::move(listing)] { return listing.finish(); },
@@ -385,7 +389,7 @@ void Api::add_operator_routes() {
     router_.add("POST", "/v1/log/accept", [this](const Request& request, Respond respond) {
         accept_log(service_, request, std::move(respond));
     });
-    router_.add("GET", "/v1/lost", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/lost", [this](const Request& request, const Respond& respond) {
         respond(list_lost(service_, request));
     });
     router_.add("POST", "/v1/lost/settle", [this](const Request& request, Respond respond) {
@@ -396,7 +400,7 @@ void Api::add_operator_routes() {
                 [this](const Request& request, Respond respond) {
                     accept_store(service_, request, std::move(respond));
                 });
-    router_.add("GET", "/v1/dead-letters", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/dead-letters", [this](const Request& request, const Respond& respond) {
         respond(list_dead_letters(service_, request));
     });
     router_.add("GET", "/v1/participants", [this](const Request&, const Respond& respond) {
@@ -405,7 +409,7 @@ void Api::add_operator_routes() {
     router_.add("GET", "/v1/status", [this](const Request&, const Respond& respond) {
         respond(show_status(service_));
     });
-    router_.add("GET", "/v1/export", [this](const Request& request, const Respond& respond) {
+    router_.add_list("/v1/export", [this](const Request& request, const Respond& respond) {
         // Behind all that was written so far: what anybody was told is in it.
         service_.when_written([this, request, respond] {
             pages_.answer([&log = service_.log(), request] { return export_page(log, request); },

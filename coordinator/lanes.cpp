@@ -88,6 +88,11 @@ public:
                           was_swept_ = true;
                           set_holds();
                       },
+                  .failed =
+                      [this](const std::string& why) {
+                          // Of one that was heard its calls tell how it is.
+                          if (!shared_->is_stopped && !is_open_) note_health(false, why);
+                      },
                   .is_urgent = [this] { return schedule_.is_held(asking); }})) {
         for (const unsigned of_class : {asking, telling}) schedule_.hold(of_class, true);
     }

@@ -2,6 +2,7 @@
 
 #include "http/document.hpp"
 #include "http/json_text.hpp"
+#include "http/problem.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
@@ -112,10 +113,15 @@ bool contradicts(Verb verb, unsigned status, std::string_view code) {
            (verb == Verb::compensate && code == "cannot_compensate");
 }
 
+/// Ours say `message`, RFC 9457 says `detail`.
+SharedText message_in(const Value& body) {
+    const SharedText message = text_in(body, "message", most_message);
+    return message.empty() ? SharedText(http::cut(http::detail_of(body), most_message)) : message;
+}
+
 Answer read_problem(Verb verb, unsigned status, const Value& body) {
-    Answer answer{.code = text_in(body, "code", most_code),
-                  .message = text_in(body, "message", most_message)};
-    if (answer.code.empty()) return unclear("status " + std::to_string(status) + " without a code");
+    Answer answer{.code = text_in(body, "code", most_code), .message = message_in(body)};
+    if (answer.code.empty()) return unclear(http::describe(status, body) + " without a code");
     constexpr unsigned faults[] = {400, 401, 403, 413, 415, 422};
     const bool is_no =
         status == 409 && (answer.code == "refused" || answer.code == "already_rolled_back");
@@ -135,8 +141,7 @@ Answer read_problem(Verb verb, unsigned status, const Value& body) {
     } else if (contradicts(verb, status, answer.code)) {
         answer.kind = Answer::Kind::contradicted;
     } else {
-        answer.message =
-            "status " + std::to_string(status) + " " + answer.code + ": " + answer.message;
+        answer.message = http::describe(status, body);
     }
     return answer;
 }
@@ -161,15 +166,12 @@ bool has_no_room(Verb verb, const Value& body) {
 
 Answer read_one(Verb verb, const Subject& subject, unsigned status, const Value& body) {
     if (!echoes(body, subject))
-        return unclear("status " + std::to_string(status) +
-                       " and a body that does not name this branch");
+        return unclear(http::describe(status, body) +
+                       " (and a body that does not name this branch)");
     if (status == 200) return read_success(verb, body);
     if (status >= 400 && status < 500 && status != 429) return read_problem(verb, status, body);
-    Answer answer = unclear("status " + std::to_string(status));
-    if (status == 503 && has_no_room(verb, body)) {
-        answer.kind = Answer::Kind::no_room;
-        answer.message = "status 503 no-room: " + text_in(body, "message", most_message);
-    }
+    Answer answer = unclear(http::describe(status, body));
+    if (status == 503 && has_no_room(verb, body)) answer.kind = Answer::Kind::no_room;
     return answer;
 }
 
@@ -185,7 +187,7 @@ std::vector<Answer> read_array(Verb verb,
                                const Value& body) {
     if (status != 200 || !body.is_array() || body.size() != subjects.size())
         return all_unclear(subjects.size(),
-                           "status " + std::to_string(status) + " and no array of answers",
+                           http::describe(status, body) + " (and no array of answers)",
                            !is_busy(status));
     std::vector<Answer> answers;
     answers.reserve(subjects.size());

@@ -3,11 +3,13 @@
 #include "coordinator/plan.hpp"
 #include "coordinator/record_json.hpp"
 #include "http/fields.hpp"
+#include "http/header_values.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -57,15 +59,17 @@ BranchRequest read_branch(const Value& json, std::size_t index, std::optional<Fi
     return branch;
 }
 
-/// "X" or X, as the header comes in both forms.
-std::string unquoted(std::string_view text) {
-    if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
-        text = text.substr(1, text.size() - 2);
-    return std::string(text);
+/// "X" as RFC 8941 writes it, or X. nullopt for what two readers could take for different keys: a
+/// list, as proxies make of two headers, half a string, or X with what may be parameters.
+std::optional<std::string> read_header_key(std::string_view header) {
+    if (header.starts_with('"')) return http::parse_string_item(header);
+    if (header.find_first_of("\",;") != std::string_view::npos) return std::nullopt;
+    return std::string(header);
 }
 
 void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
-    const std::string header = unquoted(request.header("Idempotency-Key"));
+    const std::string_view header = request.header("Idempotency-Key");
+    const auto header_key = read_header_key(header);
     const bool in_body = fields.has("business_code") || fields.has("business_id");
     if (header.empty()) {
         key.code = fields.text("business_code", {.max_bytes = 128});
@@ -74,33 +78,40 @@ void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
         key.id = fields.text("business_id", {.max_bytes = 128});
     } else if (in_body) {
         fields.fail("business_code", "either business_code and business_id, or Idempotency-Key");
-    } else if (header.size() > longest_header) {
-        fields.fail({"Idempotency-Key", "at most 128 bytes"});
+    } else if (!header_key) {
+        fields.fail({"Idempotency-Key",
+                     "one key, as a string of RFC 8941 (\"order-4711\", printable ASCII in double "
+                     "quotes) or without quotes, commas and semicolons"});
+    } else if (header_key->empty() || header_key->size() > longest_header) {
+        fields.fail({"Idempotency-Key", "1 to 128 bytes"});
     } else {
-        key = {.code = header_code, .id = header};
+        key = {.code = header_code, .id = *header_key};
     }
     key.attempt = static_cast<std::uint32_t>(
         fields.optional_integer("attempt", 1, most_attempts).value_or(1));
 }
 
-/// Preferences of RFC 7240: respond-async and wait=N, in seconds.
-void read_preferences(const http::Request& request, Submission& submission, Waiting& waiting) {
-    std::string_view rest = request.header("Prefer");
-    while (const auto one = http::next_in_list(rest, ",;")) {
-        if (*one == "respond-async") {
-            waiting.milestone = Milestone::started;
-            submission.is_start_awaited = true;
-        } else if (one->starts_with("wait=")) {
-            std::int64_t seconds = -1;
-            const std::string_view number = one->substr(5);
-            const auto parsed =
-                std::from_chars(number.data(), number.data() + number.size(), seconds);
-            if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size()) continue;
-            if (seconds < 0) continue;
-            waiting.limit = std::chrono::seconds(std::min(seconds, longest_wait_seconds));
-            submission.is_start_awaited = submission.is_start_awaited || seconds == 0;
-        }
+/// A number of seconds, at most longest_wait_seconds; nullopt when it isn't one.
+std::optional<std::chrono::seconds> read_wait(const std::string& text) {
+    const bool is_number =
+        !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    if (!is_number) return std::nullopt;
+    std::int64_t seconds = longest_wait_seconds;
+    std::from_chars(text.data(), text.data() + text.size(), seconds);  // too large: left as it is
+    return std::chrono::seconds(std::min(seconds, longest_wait_seconds));
+}
+
+/// Preferences of RFC 7240: wait=N, in seconds; respond-async, which goes on to 202 once that time
+/// is over (section 4.3), or at once without one.
+void read_waiting(const http::Request& request, Submission& submission, Waiting& waiting) {
+    for (const http::Preference& one : http::read_preferences(request.headers)) {
+        if (one.name == "respond-async") waiting.responds_async = true;
+        if (one.name == "wait") waiting.wait = read_wait(one.value);
     }
+    if (waiting.wait) waiting.limit = *waiting.wait;
+    if (waiting.responds_async && !waiting.wait) waiting.milestone = Milestone::started;
+    submission.is_start_awaited =
+        waiting.milestone == Milestone::started || waiting.limit == std::chrono::seconds(0);
 }
 
 std::string bounded(std::string_view header) { return http::cut(header, longest_header); }
@@ -140,6 +151,14 @@ void read_wait_for(Fields& fields, Mode mode, Waiting& waiting) {
 
 }  // namespace
 
+std::string preference_applied(const Waiting& waiting, unsigned status) {
+    std::string applied;
+    if (waiting.responds_async && status == 202) applied = "respond-async";
+    if (waiting.wait)
+        applied += (applied.empty() ? "wait=" : ", wait=") + std::to_string(waiting.wait->count());
+    return applied;
+}
+
 boost::system::result<ReadSubmission, http::Response> read_submission(const http::Request& request,
                                                                       const Config& config) {
     const auto json = http::read_json(request.body);
@@ -165,7 +184,7 @@ boost::system::result<ReadSubmission, http::Response> read_submission(const http
     if (branch_error) fields.fail(*branch_error);
     if (const auto& error = fields.finish()) return problem(*error);
     if (auto refusal = impossible(submission, says_after, config)) return *std::move(refusal);
-    read_preferences(request, submission, read.waiting);
+    read_waiting(request, submission, read.waiting);
     submission.fingerprint = fingerprint_of(submission.mode, submission.branches);
     submission.origin = {.ip = request.remote_address,
                          .request_id = bounded(request.header("X-Request-Id")),

@@ -8,6 +8,8 @@
 #include <boost/system/result.hpp>
 
 #include <chrono>
+#include <optional>
+#include <string>
 
 namespace twophase::coordinator {
 
@@ -15,7 +17,13 @@ namespace twophase::coordinator {
 struct Waiting {
     Milestone milestone = Milestone::completed;
     std::chrono::milliseconds limit{};
+    /// What of the client's preferences (RFC 7240) is followed; `wait` is the limit then.
+    bool responds_async = false;
+    std::optional<std::chrono::seconds> wait;
 };
+
+/// The value of Preference-Applied for an answer with `status`; empty: none was applied.
+std::string preference_applied(const Waiting& waiting, unsigned status);
 
 struct ReadSubmission {
     Submission submission;

@@ -1,6 +1,7 @@
 #include "coordinator/sweep.hpp"
 
 #include "http/document.hpp"
+#include "http/problem.hpp"
 #include "http/retry_after.hpp"
 #include "http/text.hpp"
 
@@ -114,7 +115,11 @@ void Sweep::handle(const http::Result<http::Response>& response) {
     pages_ = 0;
     last_page_.clear();
     is_under_way_ = false;
-    if (is_answered) hooks_.ended();
+    if (is_answered)
+        hooks_.ended();
+    else
+        hooks_.failed("asked what it holds in doubt: " +
+                      (response ? http::describe(*response) : response.error().message()));
     if (is_stopped_) return;
     if (std::exchange(is_wanted_again_, false)) return start();
     failures_ = hooks_.is_urgent() ? failures_ + 1 : 0;

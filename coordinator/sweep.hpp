@@ -42,6 +42,8 @@ public:
         std::function<void(const InDoubt&)> found;
         /// Every page was read. Not called where an answer is missing or none.
         std::function<void()> ended;
+        /// An answer is missing or none: why, for people.
+        std::function<void(const std::string& why)> failed;
         /// Somebody waits for the end: the next page is asked for at once, and the next sweep
         /// begins soon where this one got no answer.
         std::function<bool()> is_urgent;

@@ -297,6 +297,7 @@ http::Response outcome_response(const View& view,
     if (view.decision == Decision::commit && is_satisfied && view.damage.empty()) return response;
     response.status = 202;
     response.headers.push_back({"Location", "/v1/transactions/" + to_text(view.gid)});
+    response.headers.push_back({"Retry-After", "1"});
     return response;
 }
 

@@ -32,7 +32,8 @@ View summary_of(const Gid& gid, const Found& found);
 /// The answer of POST /v1/transactions: gid, state, decision, success, idempotent, message,
 /// branches. JSON text, its members in alphabetical order.
 std::string outcome_text(const View& view, bool is_repeat);
-/// 200, 409 or 202, as far as the transaction is. `next`: what may be tried under its key.
+/// 200, 409 or 202 (with where and when to ask again), as far as the transaction is. `next`: what
+/// may be tried under its key.
 http::Response outcome_response(const View& view,
                                 bool is_repeat,
                                 bool is_satisfied,

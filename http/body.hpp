@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -18,7 +17,7 @@ namespace twophase::http {
 template <bool is_request>
 class BodyReader {
 public:
-    enum class State { reading, whole, malformed, too_long };
+    enum class State { reading, whole, malformed, too_long, trailers_too_long };
 
     BodyReader(std::uint64_t max_body_bytes, std::size_t max_head_bytes) {
         parser_.body_limit(max_body_bytes);
@@ -37,7 +36,7 @@ public:
         // The two parsers must agree on where the head ends.
         if (taken != head_bytes || !parser_.is_header_done()) return State::malformed;
         buffer.consume(taken);
-        headers_ = count_headers();
+        header_bytes_ = count_header_bytes();
         return state_after(error);
     }
 
@@ -49,7 +48,8 @@ public:
             buffer.consume(taken);
             if (error || taken == 0) break;
         }
-        if (state_after(error) == State::reading && buffer.size() > max_chunk_head_bytes) {
+        if (state_after(error) == State::reading &&
+            buffer.size() > max_chunk_head_bytes + max_trailer_bytes) {
             return State::malformed;
         }
         return state_after(error);
@@ -60,24 +60,31 @@ public:
     std::string take() { return std::move(parser_.get().body()); }
 
 private:
-    // Chunk sizes, extensions and trailers; whatever is longer isn't meant well.
+    // Chunk sizes and extensions; whatever is longer isn't meant well.
     static constexpr std::size_t max_chunk_head_bytes = 4096;
+    // Trailers would be headers that the gate hasn't seen. Of an answer they are dropped; a request
+    // with some is refused, as the next reader might not drop them.
+    static constexpr std::size_t max_trailer_bytes = is_request ? 0 : max_chunk_head_bytes;
 
     State state_after(const boost::beast::error_code& error) const {
         namespace http = boost::beast::http;
         if (error == http::error::body_limit) return State::too_long;
         if (error && error != http::error::need_more) return State::malformed;
         if (!parser_.is_done()) return State::reading;
-        // Trailers would be headers that the gate hasn't seen.
-        return count_headers() == headers_ ? State::whole : State::malformed;
+        if (count_header_bytes() - header_bytes_ <= max_trailer_bytes) return State::whole;
+        return is_request ? State::malformed : State::trailers_too_long;
     }
 
-    std::ptrdiff_t count_headers() const {
-        return std::distance(parser_.get().begin(), parser_.get().end());
+    // Of headers and trailers, as they stand in lines.
+    std::size_t count_header_bytes() const {
+        std::size_t bytes = 0;
+        for (const auto& field : parser_.get())
+            bytes += field.name_string().size() + field.value().size() + 4;
+        return bytes;
     }
 
     boost::beast::http::parser<is_request, boost::beast::http::string_body> parser_;
-    std::ptrdiff_t headers_ = 0;
+    std::size_t header_bytes_ = 0;
 };
 
 }  // namespace twophase::http

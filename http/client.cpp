@@ -2,6 +2,7 @@
 
 #include "http/body.hpp"
 #include "http/head.hpp"
+#include "http/json.hpp"
 #include "http/target.hpp"
 #include "http/text.hpp"
 
@@ -94,16 +95,29 @@ struct Exchange {
 
 using ExchangePtr = std::shared_ptr<Exchange>;
 
-// The connection ended too early, or the peer sent what isn't HTTP: nothing more is read from it.
+// Why there is no answer; nothing more is read from the connection. `state` isn't whole.
 Errc errc_of(BodyReader<false>::State state) {
-    return state == BodyReader<false>::State::reading ? Errc::cut : Errc::malformed;
+    using State = BodyReader<false>::State;
+    if (state == State::too_long) return Errc::too_large;
+    if (state == State::trailers_too_long) return Errc::trailers_too_long;
+    return state == State::reading ? Errc::cut : Errc::bad_chunks;
 }
 
-asio::awaitable<bool> read_more(ConnectionPtr connection) {
+Errc errc_of(HeadScanner::State state) {
+    using State = HeadScanner::State;
+    if (state == State::too_long) return Errc::head_too_long;
+    return state == State::too_many ? Errc::too_many_headers : Errc::bad_head_bytes;
+}
+
+asio::awaitable<error_code> read_some(ConnectionPtr connection) {
     const auto [error, read] =
         co_await connection->socket.async_read_some(connection->buffer.prepare(read_bytes), quiet);
     connection->buffer.commit(read);
-    co_return !error;
+    co_return error;
+}
+
+asio::awaitable<bool> read_more(ConnectionPtr connection) {
+    co_return !co_await read_some(std::move(connection));
 }
 
 std::string_view bytes_of(const Connection& connection) {
@@ -122,7 +136,7 @@ asio::awaitable<Result<RawHead>> read_head(ConnectionPtr connection, std::string
     while (true) {
         const HeadScanner::State state = scanner.scan(bytes_of(*connection));
         if (state == HeadScanner::State::complete) break;
-        if (state != HeadScanner::State::incomplete) co_return Errc::malformed;
+        if (state != HeadScanner::State::incomplete) co_return errc_of(state);
         if (!co_await read_more(connection)) co_return Errc::cut;
     }
     const std::size_t length = scanner.length();
@@ -131,22 +145,51 @@ asio::awaitable<Result<RawHead>> read_head(ConnectionPtr connection, std::string
     co_return RawHead{std::move(*head), length};
 }
 
+bool is_whole_json(std::string_view body) {
+    const std::size_t first = body.find_first_not_of(" \t\r\n");
+    const bool has_end = first != body.npos && (body[first] == '{' || body[first] == '[');
+    return has_end && Json::accept(body);
+}
+
+// A body that ends with the connection (RFC 9112, section 6.3, last rule), its head still in the
+// buffer. Only an orderly end counts, and only what shows by itself that nothing is missing.
+asio::awaitable<Result<Response>> read_to_end(ConnectionPtr connection,
+                                              RawHead raw,
+                                              std::size_t max_body_bytes) {
+    connection->buffer.consume(raw.bytes);
+    error_code end;
+    while (!end) {
+        if (connection->buffer.size() > max_body_bytes) co_return Errc::too_large;
+        end = co_await read_some(connection);
+    }
+    if (end != asio::error::eof) co_return Errc::cut;
+    Response response = std::move(raw.head.response);
+    response.body = bytes_of(*connection);
+    if (!is_whole_json(response.body)) co_return Errc::not_whole_json;
+    co_return response;
+}
+
 asio::awaitable<Result<Response>> read_response(ConnectionPtr connection,
                                                 std::string method,
+                                                bool needs_body,
                                                 std::size_t max_body_bytes) {
     boost::beast::flat_buffer& buffer = connection->buffer;
     auto raw = co_await read_head(connection, method);
     for (int i = 0; raw && raw->head.is_interim; ++i) {
-        if (i == max_interim_responses) co_return Errc::malformed;
+        if (i == max_interim_responses) co_return Errc::too_many_interim;
         buffer.consume(raw->bytes);
         raw = co_await read_head(connection, method);
     }
     if (!raw) co_return raw.error();
     const Framing framing = raw->head.framing;
-    if (framing.length > max_body_bytes) co_return Errc::malformed;
+    if (framing.length > max_body_bytes) co_return Errc::too_large;
+    if (framing.ends_with_connection && !needs_body) co_return std::move(raw->head.response);
+    if (framing.ends_with_connection)
+        co_return co_await read_to_end(connection, std::move(*raw), max_body_bytes);
     BodyReader<false> reader(max_body_bytes, max_head_bytes);
     if (!framing.has_body()) reader.skip_body();
     BodyReader<false>::State state = reader.take_head(buffer, raw->bytes);
+    if (state == BodyReader<false>::State::malformed) co_return Errc::bad_head;
     while (state == BodyReader<false>::State::reading) {
         if (buffer.size() > 0) state = reader.take_body(buffer);
         if (state != BodyReader<false>::State::reading) break;
@@ -355,7 +398,8 @@ asio::awaitable<Result<Response>> Client::State::exchange_on(ConnectionPtr conne
     const std::array<asio::const_buffer, 2> whole = {asio::buffer(head), asio::buffer(call.body)};
     const auto [error, sent] = co_await asio::async_write(connection->socket, whole, quiet);
     // A peer that refuses a request early closes while we still write; its answer may be there.
-    auto response = co_await read_response(connection, call.method, options.max_response_bytes);
+    auto response = co_await read_response(
+        connection, call.method, call.needs_body, options.max_response_bytes);
     if (error) connection->is_reusable = false;
     co_return response;
 }

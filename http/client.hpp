@@ -30,6 +30,9 @@ struct Call {
     std::string body;
     std::string content_type = "application/json";  // sent only with a body
     std::vector<Header> headers;
+    /// False: the status is all that is asked for, so that an answer whose body would end with the
+    /// connection is whole with its head.
+    bool needs_body = true;
 };
 
 /// Calls one peer over pooled connections. One loop thread runs everything here.

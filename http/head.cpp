@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
+#include <ctime>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace twophase::http {
@@ -32,39 +35,50 @@ std::string_view value(const Headers& headers, std::string_view name) {
     return {};
 }
 
-// The header lines after the first line; the text of a refusal when one isn't strict.
-std::string parse_headers(std::string_view rest, Headers& headers) {
+// A refusal's detail: a rule's text as a sentence.
+std::string sentence(const boost::system::error_code& rule) {
+    std::string text = rule.message() + ".";
+    if (text.front() >= 'a' && text.front() <= 'z')
+        text.front() = static_cast<char>(text.front() - 'a' + 'A');
+    return text;
+}
+
+// The header lines after the first line; the rule that one breaks.
+boost::system::error_code parse_headers(std::string_view rest, Headers& headers) {
     while (true) {
         const auto line = take_until(rest, "\r\n");
-        if (!line) return "The head has no end.";
-        if (line->empty()) return rest.empty() ? "" : "The head has two ends.";
-        if (line->front() == ' ' || line->front() == '\t') return "A header is folded.";
+        if (!line) return Errc::no_head_end;
+        if (line->empty()) return rest.empty() ? boost::system::error_code() : Errc::no_head_end;
+        if (line->front() == ' ' || line->front() == '\t') return Errc::folded_header;
         std::string_view text = *line;
         const auto name = take_until(text, ":");
         // This also refuses a space before the colon.
-        if (!name || !is_token(*name)) return "A header has no proper name.";
+        if (!name || !is_token(*name)) return Errc::bad_header_name;
         text = trim(text);
-        if (!is_header_value(text) || !is_utf8(text)) return "A header's value has odd bytes.";
+        if (!is_header_value(text) || !is_utf8(text)) return Errc::bad_header_value;
         headers.push_back({std::string(*name), std::string(text)});
     }
 }
 
-std::string find_duplicate(const Headers& headers) {
-    // Two readers may pick different ones of these.
-    constexpr std::array<std::string_view, 10> single = {"content-length",
-                                                         "transfer-encoding",
-                                                         "host",
-                                                         "content-type",
-                                                         "content-encoding",
-                                                         "origin",
-                                                         "authorization",
-                                                         "expect",
-                                                         "idempotency-key",
-                                                         "if-match"};
-    for (const std::string_view name : single) {
-        if (count(headers, name) > 1) return std::string(name);
-    }
-    return {};
+// Two readers may pick different ones of these.
+constexpr std::array<std::string_view, 4> single_in_answers = {
+    "content-length", "transfer-encoding", "content-type", "content-encoding"};
+constexpr std::array<std::string_view, 10> single_in_requests = {"content-length",
+                                                                 "transfer-encoding",
+                                                                 "host",
+                                                                 "content-type",
+                                                                 "content-encoding",
+                                                                 "origin",
+                                                                 "authorization",
+                                                                 "expect",
+                                                                 "idempotency-key",
+                                                                 "if-match"};
+
+// Empty: none of `single` is there twice.
+std::string_view find_duplicate(const Headers& headers, std::span<const std::string_view> single) {
+    const auto twice = std::ranges::find_if(
+        single, [&headers](std::string_view name) { return count(headers, name) > 1; });
+    return twice == single.end() ? std::string_view() : *twice;
 }
 
 bool list_has(const Headers& headers, std::string_view name, std::string_view token) {
@@ -86,24 +100,19 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
     return length;
 }
 
-// Fills `framing`; the text of a refusal when the message doesn't say plainly where it ends.
-std::string parse_framing(const Headers& headers, bool is_http11, Framing& framing) {
-    const std::string duplicate = find_duplicate(headers);
-    if (!duplicate.empty()) return "The header " + duplicate + " is given twice.";
+// Fills `framing`; the rule that it breaks when the message doesn't say plainly where it ends.
+boost::system::error_code parse_framing(const Headers& headers, bool is_http11, Framing& framing) {
     framing.has_length = count(headers, "content-length") > 0;
     framing.is_chunked = count(headers, "transfer-encoding") > 0;
-    if (framing.has_length && framing.is_chunked) {
-        return "Both Content-Length and Transfer-Encoding are given.";
-    }
+    if (framing.has_length && framing.is_chunked) return Errc::length_and_chunked;
     if (framing.is_chunked) {
-        if (!is_http11) return "HTTP/1.0 has no Transfer-Encoding.";
-        if (!equal_ignoring_case(value(headers, "transfer-encoding"), "chunked")) {
-            return "The only transfer encoding is chunked.";
-        }
+        if (!is_http11) return Errc::chunked_in_http10;
+        if (!equal_ignoring_case(value(headers, "transfer-encoding"), "chunked"))
+            return Errc::other_coding;
     }
     if (framing.has_length) {
         const auto length = parse_length(value(headers, "content-length"));
-        if (!length) return "Content-Length isn't a plain number.";
+        if (!length) return Errc::bad_length;
         framing.length = *length;
     }
     const bool asks_to_close = list_has(headers, "connection", "close");
@@ -118,10 +127,15 @@ bool is_known_method(std::string_view method) {
     return std::ranges::find(known, method) != known.end();
 }
 
-// "host", "host:port", "[::1]:port" in the Host header.
-std::string parse_authority(std::string_view text, RequestHead& head) {
-    head.authority = lower(text);
-    std::string_view host = head.authority;
+struct Authority {
+    std::string text;  // lower case
+    std::string host;  // without port and brackets
+};
+
+// "host", "host:port", "[::1]:port"; the text of a refusal for anything else, userinfo too.
+std::string parse_authority(std::string_view text, Authority& out) {
+    out.text = lower(text);
+    std::string_view host = out.text;
     const std::size_t colon = host.find(':', host.starts_with('[') ? host.find(']') : 0);
     if (colon < host.size()) {
         const auto port = parse_length(host.substr(colon + 1));
@@ -134,16 +148,46 @@ std::string parse_authority(std::string_view text, RequestHead& head) {
                c == '_' || c == ':';
     });
     if (host.empty() || !is_plain) return "Host isn't a host.";
-    head.host = host;
+    out.host = host;
+    return {};
+}
+
+std::string_view without_default_port(std::string_view authority) {
+    if (authority.ends_with(":80")) authority.remove_suffix(3);
+    return authority;
+}
+
+// Whom the request names, by its Host and by an absolute target (RFC 9112, section 3.2.2): both
+// must be the same, as the next reader may look at either. HTTP/1.0 knows no Host, and no browser
+// speaks it: without Origin there is no page that a name could lead here.
+std::string parse_host(std::optional<std::string_view> in_target,
+                       bool is_http11,
+                       RequestHead& head) {
+    const Headers& headers = head.request.headers;
+    const bool has_host = count(headers, "host") > 0;
+    if (!has_host && (is_http11 || count(headers, "origin") > 0)) return "Host is missing.";
+    Authority host;
+    Authority target;
+    std::string refusal;
+    if (has_host) refusal = parse_authority(value(headers, "host"), host);
+    if (refusal.empty() && in_target) refusal = parse_authority(*in_target, target);
+    if (!refusal.empty()) return refusal;
+    const bool agree = without_default_port(host.text) == without_default_port(target.text);
+    if (has_host && in_target && !agree) return "The target and Host name different servers.";
+    Authority& named = has_host ? host : target;
+    head.host = std::move(named.host);
+    head.authority = std::move(named.text);
     return {};
 }
 
 std::string parse_fields(std::string_view rest, bool is_http11, RequestHead& head) {
-    Request& request = head.request;
-    std::string refusal = parse_headers(rest, request.headers);
-    if (refusal.empty()) refusal = parse_framing(request.headers, is_http11, head.framing);
-    if (refusal.empty()) refusal = parse_authority(request.header("host"), head);
-    return refusal;
+    const Headers& headers = head.request.headers;
+    auto broken = parse_headers(rest, head.request.headers);
+    if (broken) return sentence(broken);
+    const std::string_view twice = find_duplicate(headers, single_in_requests);
+    if (!twice.empty()) return "The header " + std::string(twice) + " is given twice.";
+    broken = parse_framing(headers, is_http11, head.framing);
+    return broken ? sentence(broken) : "";
 }
 
 // Appends a header that can't become two: a control byte in its value is sent as a space.
@@ -154,7 +198,8 @@ void append_header(std::string& out, std::string_view name, std::string_view tex
 }
 
 bool belongs_to_connection(std::string_view name) {
-    constexpr std::array<std::string_view, 7> own = {"connection",
+    constexpr std::array<std::string_view, 8> own = {"connection",
+                                                     "date",
                                                      "content-length",
                                                      "transfer-encoding",
                                                      "keep-alive",
@@ -170,6 +215,28 @@ void append_headers(std::string& out, const Headers& headers) {
         if (!is_token(header.name) || belongs_to_connection(header.name)) continue;
         append_header(out, header.name, header.value);
     }
+}
+
+// RFC 9110, section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale is.
+std::string http_date(std::chrono::system_clock::time_point at) {
+    constexpr std::array days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    constexpr std::array months = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+    std::tm time{};
+    ::gmtime_r(&seconds, &time);
+    std::array<char, 64> text{};
+    const int length = std::snprintf(text.data(),
+                                     text.size(),
+                                     "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                                     days.at(static_cast<std::size_t>(time.tm_wday)),
+                                     time.tm_mday,
+                                     months.at(static_cast<std::size_t>(time.tm_mon)),
+                                     time.tm_year + 1900,
+                                     time.tm_hour,
+                                     time.tm_min,
+                                     time.tm_sec);
+    return {text.data(), static_cast<std::size_t>(length)};
 }
 
 // "HTTP/1.1 200 Any Text": the status, 0 when it isn't one.
@@ -232,13 +299,15 @@ boost::system::result<RequestHead, Refusal> parse_request_head(std::string_view 
     }
     RequestHead out;
     out.request.method = *method;
-    std::string refusal = parse_target(*target, out.request);
+    const TargetForm form = split_target(*target);
+    std::string refusal = parse_target(form.path_and_query, out.request);
     if (refusal.empty()) refusal = parse_fields(rest, is_http11, out);
+    if (refusal.empty()) refusal = parse_host(form.authority, is_http11, out);
     if (!refusal.empty()) return malformed(std::move(refusal));
     if (!is_known_method(*method)) {
         return Refusal{.status = 501,
                        .code = "unknown-method",
-                       .detail = "The methods are GET, POST, PUT, PATCH and DELETE."};
+                       .detail = "The methods are GET, HEAD, POST, PUT, PATCH and DELETE."};
     }
     const std::string_view expectation = out.request.header("expect");
     out.expects_continue = is_http11 && equal_ignoring_case(expectation, "100-continue");
@@ -255,14 +324,14 @@ Result<ResponseHead> parse_response_head(std::string_view head, std::string_view
     const auto line = take_until(rest, "\r\n");
     bool is_http11 = false;
     const unsigned status = line ? parse_status_line(*line, is_http11) : 0;
+    if (status == 0) return Errc::no_status_line;
     ResponseHead out;
     out.response.status = status;
-    if (status == 0 || !parse_headers(rest, out.response.headers).empty() ||
-        !parse_framing(out.response.headers, is_http11, out.framing).empty()) {
-        return Errc::malformed;
-    }
-    // We never ask to switch protocols.
-    if (status == 101) return Errc::malformed;
+    if (const auto broken = parse_headers(rest, out.response.headers)) return broken;
+    const Headers& headers = out.response.headers;
+    if (!find_duplicate(headers, single_in_answers).empty()) return Errc::header_twice;
+    if (const auto broken = parse_framing(headers, is_http11, out.framing)) return broken;
+    if (status == 101) return Errc::switches_protocols;
     out.is_interim = status < 200;
     out.response.content_type = out.response.header("content-type");
     const bool has_no_body =
@@ -271,25 +340,30 @@ Result<ResponseHead> parse_response_head(std::string_view head, std::string_view
         out.framing.is_chunked = false;
         out.framing.has_length = false;
         out.framing.length = 0;
-        return out;
+    } else if (!out.framing.has_length && !out.framing.is_chunked) {
+        out.framing.ends_with_connection = true;
+        out.framing.keep_alive = false;
     }
-    // Until the connection closes: nobody could tell the whole from a part.
-    if (!out.framing.has_length && !out.framing.is_chunked) return Errc::malformed;
     return out;
 }
 
-std::string response_head(const Response& response, bool keep_alive) {
+std::string response_head(const Response& response,
+                          bool keep_alive,
+                          bool is_to_head,
+                          std::chrono::system_clock::time_point now) {
     const bool is_proper = response.status >= 200 && response.status <= 599;
     const unsigned status = is_proper ? response.status : 500;
     std::string out;
     out.reserve(256);
     out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ");
     out.append(reason_phrase(status)).append("\r\n");
+    append_header(out, "Date", http_date(now));
     if (status != 204 && status != 304) {
-        if (!response.content_type.empty() && !response.body.empty()) {
+        const bool is_unmade = is_to_head && response.body.empty();
+        if (!response.content_type.empty() && (!response.body.empty() || is_unmade)) {
             append_header(out, "Content-Type", response.content_type);
         }
-        append_header(out, "Content-Length", std::to_string(response.body.size()));
+        if (!is_unmade) append_header(out, "Content-Length", std::to_string(response.body.size()));
     }
     if (response.header("cache-control").empty()) append_header(out, "Cache-Control", "no-store");
     append_header(out, "X-Content-Type-Options", "nosniff");

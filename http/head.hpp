@@ -7,6 +7,7 @@
 
 #include <boost/system/result.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -52,21 +53,24 @@ struct Framing {
     bool has_length = false;
     std::uint64_t length = 0;
     bool is_chunked = false;
+    bool ends_with_connection = false;  // of an answer (RFC 9112, section 6.3, last rule)
     bool keep_alive = true;
 
     /// Whether body bytes may follow; a chunked body may still turn out empty.
-    bool has_body() const { return is_chunked || length > 0; }
+    bool has_body() const { return is_chunked || length > 0 || ends_with_connection; }
 };
 
 struct RequestHead {
     Request request;  // its body still empty
     Framing framing;
-    std::string host;       // lower case, without port and brackets
-    std::string authority;  // lower case, as in the Host header
+    /// Lower case, without port and brackets; empty: HTTP/1.0 without Host.
+    std::string host;
+    std::string authority;      // lower case, as in the Host header
+    std::string local_address;  // the IP that the connection came in at; empty: not known
     bool expects_continue = false;
 };
 
-/// Reads a whole request head. Refused with 400, 501 or 505; see http/README.md for the rules.
+/// Reads a whole request head. Refused with 400, 417, 501 or 505; see http/README.md for the rules.
 boost::system::result<RequestHead, Refusal> parse_request_head(std::string_view head);
 
 struct ResponseHead {
@@ -76,13 +80,17 @@ struct ResponseHead {
     bool is_interim = false;
 };
 
-/// Reads a whole response head; `to_method` is the request's. Errc::malformed for all that isn't
-/// strict HTTP/1, and for a body without an end that we could check.
+/// Reads a whole response head; `to_method` is the request's. The error names the rule that it
+/// breaks.
 Result<ResponseHead> parse_response_head(std::string_view head, std::string_view to_method);
 
-/// The bytes of a response's head. Values from outside can't break out of their line; headers that
-/// belong to the connection are ours alone. `status` outside 200..599 is sent as 500.
-std::string response_head(const Response& response, bool keep_alive);
+/// The bytes of a response's head, dated `now`. Values from outside can't break out of their line;
+/// headers that belong to the connection are ours alone. `status` outside 200..599 is sent as 500.
+/// To HEAD an empty body is one that nobody made: its length isn't told.
+std::string response_head(const Response& response,
+                          bool keep_alive,
+                          bool is_to_head,
+                          std::chrono::system_clock::time_point now);
 
 /// The bytes of a request's head.
 std::string request_head(std::string_view method,

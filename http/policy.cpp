@@ -2,10 +2,14 @@
 
 #include "http/text.hpp"
 
+#include <boost/asio/ip/address.hpp>
+
 #include <algorithm>
 #include <string>
 
 namespace twophase::http {
+
+namespace ip = boost::asio::ip;
 
 namespace {
 
@@ -14,12 +18,22 @@ std::string without_brackets(std::string_view host) {
     return lower(host);
 }
 
-bool is_ours(const std::string& host, const ServerOptions& options) {
+bool is_our_name(const std::string& host, const ServerOptions& options) {
     if (host == "localhost" || host == "127.0.0.1" || host == "::1") return true;
     if (host == without_brackets(options.address)) return true;
     return std::ranges::any_of(options.allowed_hosts, [&host](const std::string& allowed) {
         return without_brackets(allowed) == host;
     });
+}
+
+// An IP however it is written; what IPv6 carries of IPv4 as IPv4.
+std::optional<ip::address> address_of(const std::string& text) {
+    boost::system::error_code is_name;
+    const ip::address address = ip::make_address(text, is_name);
+    if (is_name) return std::nullopt;
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+    return address;
 }
 
 // "https://Example.org:443" as "example.org": a default port may be left out.
@@ -54,9 +68,31 @@ bool is_json(std::string_view content_type) {
 
 }  // namespace
 
+bool is_for_us(const RequestHead& head, const ServerOptions& options) {
+    if (head.host.empty() || is_our_name(head.host, options)) return true;
+    const auto named = address_of(head.host);
+    return named && named == address_of(head.local_address);
+}
+
+bool is_probe(const Request& request) {
+    return (request.method == "GET" || request.method == "HEAD") &&
+           (request.path == "/livez" || request.path == "/readyz");
+}
+
+Response one_word(const Response& answer) {
+    Response told{
+        .status = answer.status,
+        .body = answer.status < 300 ? R"({"status":"ok"})" : R"({"status":"unavailable"})",
+        .content_type = "application/json",
+        .headers = {}};
+    const std::string_view retry_after = answer.header("retry-after");
+    if (!retry_after.empty()) told.headers.push_back({"Retry-After", std::string(retry_after)});
+    return told;
+}
+
 std::optional<Refusal> refuse(const RequestHead& head, const ServerOptions& options) {
     const Request& request = head.request;
-    if (!is_ours(head.host, options)) {
+    if (!is_probe(request) && !is_for_us(head, options)) {
         return Refusal{.status = 421,
                        .code = "wrong-host",
                        .detail = "This server doesn't answer for the host \"" + head.host +

@@ -60,13 +60,21 @@ void Router::add(std::string method, std::string_view pattern, Handler handler) 
                        .handler = std::move(handler)});
 }
 
+void Router::add_list(std::string_view pattern, Handler handler) {
+    add("GET", pattern, std::move(handler));
+    routes_.back().is_list = true;
+}
+
 void Router::operator()(Request request, Respond respond) const {
     const std::vector<std::string> path = split(request.path);
+    const bool is_head = request.method == "HEAD";
+    if (is_head) request.method = "GET";
     const Route* best = nullptr;
     std::set<std::string> methods;
     for (const Route& route : routes_) {
         if (!fits(route.segments, path)) continue;
         methods.insert(route.name.method);
+        if (route.name.method == "GET") methods.insert("HEAD");
         if (route.name.method != request.method) continue;
         if (!best || is_more_literal(route.segments, best->segments)) best = &route;
     }
@@ -75,6 +83,8 @@ void Router::operator()(Request request, Respond respond) const {
     }
     if (!best) return respond(method_not_allowed(methods));
     if (request.route != nullptr) *std::exchange(request.route, nullptr) = &best->name;
+    if (is_head && best->is_list)
+        return respond({.status = 200, .body = {}, .content_type = {}, .headers = {}});
     for (std::size_t i = 0; i < path.size(); ++i) {
         const std::string& part = best->segments[i];
         if (is_parameter(part)) request.path_parameters[part.substr(1, part.size() - 2)] = path[i];

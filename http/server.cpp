@@ -18,21 +18,24 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::chrono::milliseconds accept_pause{100};
-// Connections that are only told that there are too many.
-constexpr std::size_t max_turned_away = 256;
+// Connections beyond the cap: probes, and who is told that there are too many.
+constexpr std::size_t max_reserved = 256;
 
 // How often deadlines are looked at: fine enough for the shortest of them.
 std::chrono::milliseconds sweep_interval(const ServerOptions& options) {
     using std::chrono::milliseconds;
-    const milliseconds shortest = std::min(
-        {options.head_timeout, options.body_timeout, options.idle_timeout, options.write_timeout});
+    const milliseconds shortest = std::min({options.head_timeout,
+                                            options.body_timeout,
+                                            options.idle_timeout,
+                                            options.write_timeout,
+                                            options.reserved_timeout});
     return std::clamp(shortest / 10, milliseconds(5), milliseconds(250));
 }
 
 // The cap, or less where the process may not open that many files. Some are left for the log, for
-// calls to others and for turning away.
+// calls to others and for reserved places.
 std::size_t connection_cap(std::size_t wanted) {
-    constexpr std::size_t others = max_turned_away + 256;
+    constexpr std::size_t others = max_reserved + 256;
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
     if (limit.rlim_cur < wanted + others) {
@@ -66,7 +69,7 @@ struct Server::State : std::enable_shared_from_this<State> {
     void stop(std::chrono::milliseconds timeout, std::function<void()> done);
     void finish_if_empty();
     void close();
-    std::size_t open() const { return shared->connections.size() - shared->turned_away; }
+    std::size_t open() const { return shared->connections.size() - shared->reserved; }
 
     asio::io_context::executor_type executor;
     tcp::acceptor acceptor;
@@ -111,15 +114,18 @@ void Server::State::accept() {
 }
 
 void Server::State::admit(tcp::socket socket) {
-    bool has_room = open() < shared->options.max_connections;
     // Who lets us wait for a request makes room: a crowd that asks for nothing keeps nobody out.
-    if (!has_room && !shared->awaited.empty()) {
-        shared->awaited.front()->close();
-        has_room = true;
-    }
-    if (!has_room && shared->turned_away >= max_turned_away) return;
+    const auto has_room_among = [](std::list<ServerConnection*>& awaited, bool is_full) {
+        if (is_full && awaited.empty()) return false;
+        if (is_full) awaited.front()->close();
+        return true;
+    };
+    const bool has_room =
+        has_room_among(shared->awaited, open() >= shared->options.max_connections);
+    if (!has_room && !has_room_among(shared->reserved_awaited, shared->reserved >= max_reserved))
+        return;
     auto connection = std::make_shared<ServerConnection>(std::move(socket), shared);
-    has_room ? connection->start() : connection->turn_away();
+    has_room ? connection->start() : connection->start_reserved();
     if (!is_sweeping) sweep_deadlines();
 }
 

@@ -28,8 +28,9 @@ struct Answered {
 struct ServerOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;  // 0: the kernel chooses
-    /// Beyond it the connection whose next request has been awaited longest is closed; when all
-    /// have a whole request under way, the new one gets 503.
+    /// Beyond it the connection whose next request has been awaited longest is closed. When all
+    /// have a whole request under way, the new one gets a reserved place, for one request:
+    /// /livez and /readyz are answered there, all else gets 503.
     std::size_t max_connections = 10'000;
     std::size_t max_head_bytes = 8 * 1024;
     std::size_t max_headers = 64;
@@ -44,6 +45,7 @@ struct ServerOptions {
     std::chrono::milliseconds body_timeout{10'000};  // from the end of the head, set once
     std::chrono::milliseconds idle_timeout{60'000};  // between two requests
     std::chrono::milliseconds write_timeout{10'000};
+    std::chrono::milliseconds reserved_timeout{2'000};  // for a request's head in a reserved place
     /// Host names (without port) that a request may name beside loopback names and `address`.
     std::vector<std::string> allowed_hosts;
     /// Hears of every answer, refusals of the gate too; for counting. On the loop.

@@ -3,6 +3,7 @@
 #include "http/body.hpp"
 #include "http/policy.hpp"
 #include "http/problem.hpp"
+#include "http/refusals.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -34,43 +35,6 @@ constexpr std::size_t max_idle_buffer_bytes = 2 * read_bytes;
 // An answer reaches a client only if we go on reading for a while what it still sends.
 constexpr std::chrono::milliseconds linger_timeout{1'000};
 constexpr std::size_t max_lingering_bytes = 1024 * 1024;
-
-Response to_response(const Refusal& refusal) {
-    Response response = problem(refusal.status, refusal.code, refusal.detail);
-    if (refusal.status == 503) response.headers.push_back({"Retry-After", "1"});
-    return response;
-}
-
-Refusal too_slow() {
-    return {.status = 408,
-            .code = "request-timeout",
-            .detail = "The request didn't arrive whole in time."};
-}
-
-Refusal too_large(std::size_t limit) {
-    return {.status = 413,
-            .code = "body-too-large",
-            .detail = "The body may have at most " + std::to_string(limit) + " bytes."};
-}
-
-Refusal overloaded(std::string detail) {
-    return {.status = 503, .code = "overloaded", .detail = std::move(detail)};
-}
-
-Refusal bad_head(HeadScanner::State state, const ServerOptions& options) {
-    if (state == HeadScanner::State::malformed) {
-        return {.status = 400,
-                .code = "malformed-request",
-                .detail = "The head has a bare LF or CR, a control byte, or no request line."};
-    }
-    const bool is_too_long = state == HeadScanner::State::too_long;
-    return {.status = 431,
-            .code = "head-too-large",
-            .detail = is_too_long ? "The head may have at most " +
-                                        std::to_string(options.max_head_bytes) + " bytes."
-                                  : "There may be at most " + std::to_string(options.max_headers) +
-                                        " headers."};
-}
 
 // Bytes of request bodies in memory, counted while a request is read and answered.
 class Reservation {
@@ -109,16 +73,18 @@ struct ServerConnection::State {
         socket.set_option(tcp::no_delay(true), ignored);
         const auto endpoint = socket.remote_endpoint(ignored);
         if (!ignored) remote_address = endpoint.address().to_string();
+        const auto local = socket.local_endpoint(ignored);
+        if (!ignored) local_address = local.address().to_string();
     }
 
     // --- the coroutines; each is started by one of the two spawns below ---
 
     asio::awaitable<void> serve();
-    asio::awaitable<void> refuse_all();
+    asio::awaitable<void> serve_reserved();
     asio::awaitable<bool> serve_one();
     asio::awaitable<std::optional<Refusal>> read_head(std::optional<RequestHead>& head);
     asio::awaitable<std::optional<Refusal>> read_body(RequestHead& head, Reservation& reserved);
-    asio::awaitable<std::optional<Response>> answer(Request request);
+    asio::awaitable<std::optional<Response>> answer(RequestHead head);
     asio::awaitable<bool> write(Response response, bool keep_alive, bool is_head_only);
     asio::awaitable<bool> read_more(std::size_t bytes);
     asio::awaitable<void> linger();
@@ -126,7 +92,14 @@ struct ServerConnection::State {
     // --- what they share ---
 
     void expire_after(std::chrono::milliseconds timeout) { deadline = Clock::now() + timeout; }
+    // A reserved place has one deadline for its head, set once.
+    void expire_head_after(std::chrono::milliseconds timeout) {
+        if (!is_reserved) expire_after(timeout);
+    }
     void never_expire() { deadline = Clock::time_point::max(); }
+    std::list<ServerConnection*>& awaited() const {
+        return is_reserved ? shared->reserved_awaited : shared->awaited;
+    }
     void begin_waiting();
     void end_waiting();
     void take_answer(std::uint64_t number, Response response);
@@ -144,6 +117,7 @@ struct ServerConnection::State {
     std::weak_ptr<ServerConnection> self;
     boost::beast::flat_buffer buffer;
     std::string remote_address;
+    std::string local_address;
     Clock::time_point deadline = Clock::time_point::max();
     std::size_t head_bytes = 0;  // of the request under way
     std::uint64_t request_number = 0;
@@ -153,7 +127,7 @@ struct ServerConnection::State {
     bool is_gone = false;     // the peer closed or the connection broke
     bool is_closed = false;
     bool is_awaited = false;
-    bool counts = true;                            // against the cap
+    bool is_reserved = false;                      // beyond the cap
     std::list<ServerConnection*>::iterator place;  // among those awaited
 };
 
@@ -164,11 +138,24 @@ asio::awaitable<void> ServerConnection::State::serve() {
     co_await linger();
 }
 
-asio::awaitable<void> ServerConnection::State::refuse_all() {
-    expire_after(linger_timeout);
-    Response refusal = to_response(overloaded("There are too many connections."));
-    report({.status = refusal.status});
-    co_await write(std::move(refusal), false, false);
+// A balancer that hears nothing at the cap would take us for dead, and make it worse for the rest.
+asio::awaitable<void> ServerConnection::State::serve_reserved() {
+    expire_after(shared->options.reserved_timeout);
+    std::optional<RequestHead> head;
+    const std::optional<Refusal> refusal = co_await read_head(head);
+    end_waiting();
+    if (is_closed || is_gone) co_return;
+    const bool is_head_only = head ? head->request.method == "HEAD" : bytes().starts_with("HEAD ");
+    const bool is_answered =
+        head && !refusal && is_probe(head->request) && !head->framing.has_body();
+    std::optional<Response> reply = to_response(overloaded("There are too many connections."));
+    if (is_answered)
+        reply = co_await answer(std::move(*head));
+    else
+        report({.status = reply->status});
+    if (!reply) co_return;
+    co_await write(std::move(*reply), false, is_head_only);
+    begin_waiting();
     co_await linger();
 }
 
@@ -180,7 +167,7 @@ asio::awaitable<bool> ServerConnection::State::serve_one() {
     if (head && !refusal) refusal = co_await read_body(*head, reserved);
     end_waiting();
     if (is_closed || (!head && !refusal) || (is_gone && !refusal)) co_return false;
-    const bool is_head_only = head && head->request.method == "HEAD";
+    const bool is_head_only = head ? head->request.method == "HEAD" : bytes().starts_with("HEAD ");
     // What follows a refused request can't be trusted to begin where we think.
     if (refusal) {
         Response reply = to_response(*refusal);
@@ -188,7 +175,7 @@ asio::awaitable<bool> ServerConnection::State::serve_one() {
         co_return co_await write(std::move(reply), false, is_head_only);
     }
     const bool keep_alive = head->framing.keep_alive;
-    std::optional<Response> reply = co_await answer(std::move(head->request));
+    std::optional<Response> reply = co_await answer(std::move(*head));
     if (!reply) co_return false;
     co_return co_await write(std::move(*reply), keep_alive && !shared->is_stopping, is_head_only);
 }
@@ -203,14 +190,14 @@ asio::awaitable<std::optional<Refusal>> ServerConnection::State::read_head(
         if (buffer.capacity() > max_idle_buffer_bytes) buffer.shrink_to_fit();
         is_idle = true;
         begin_waiting();
-        expire_after(options.idle_timeout);
+        expire_head_after(options.idle_timeout);
         const bool has_begun = co_await read_more(read_bytes);
         is_idle = false;
         if (!has_begun) co_return std::nullopt;
     }
     begin_waiting();
     // Set once: a peer that sends a byte now and then doesn't get more time.
-    expire_after(options.head_timeout);
+    expire_head_after(options.head_timeout);
     HeadScanner scanner(options.max_head_bytes, options.max_headers);
     while (true) {
         const HeadScanner::State state = scanner.scan(bytes());
@@ -225,6 +212,7 @@ asio::awaitable<std::optional<Refusal>> ServerConnection::State::read_head(
     if (!parsed) co_return parsed.error();
     head = std::move(*parsed);
     head->request.remote_address = remote_address;
+    head->local_address = local_address;
     co_return refuse(*head, options);
 }
 
@@ -264,8 +252,10 @@ asio::awaitable<std::optional<Refusal>> ServerConnection::State::read_body(Reque
 }
 
 // Hands the request over and waits for its answer; nullopt when the connection was closed.
-asio::awaitable<std::optional<Response>> ServerConnection::State::answer(Request request) {
+asio::awaitable<std::optional<Response>> ServerConnection::State::answer(RequestHead head) {
     if (is_closed) co_return std::nullopt;
+    const bool is_of_another = !is_for_us(head, shared->options);
+    Request request = std::move(head.request);
     never_expire();
     const std::uint64_t number = ++request_number;
     response.reset();
@@ -288,6 +278,7 @@ asio::awaitable<std::optional<Response>> ServerConnection::State::answer(Request
     // A second answer to this request is ignored from here on.
     ++request_number;
     report({.route = route, .status = response->status, .duration = Clock::now() - begin});
+    if (is_of_another) response = one_word(*response);
     co_return std::exchange(response, std::nullopt);
 }
 
@@ -299,7 +290,8 @@ asio::awaitable<bool> ServerConnection::State::write(Response reply,
     expire_after(shared->options.write_timeout);
     is_expired = false;
     const bool has_body = !is_head_only && reply.status != 204 && reply.status != 304;
-    const std::string head = response_head(reply, keep_alive);
+    const std::string head =
+        response_head(reply, keep_alive, is_head_only, std::chrono::system_clock::now());
     const std::array<asio::const_buffer, 2> whole = {
         asio::buffer(head), has_body ? asio::buffer(reply.body) : asio::const_buffer()};
     const auto [error, written] = co_await asio::async_write(socket, whole, quiet);
@@ -339,16 +331,16 @@ void ServerConnection::State::take_answer(std::uint64_t number, Response ready) 
 
 // For a request, or for the rest of one, since now.
 void ServerConnection::State::begin_waiting() {
-    auto& awaited = shared->awaited;
-    if (is_awaited) return awaited.splice(awaited.end(), awaited, place);
+    auto& all = awaited();
+    if (is_awaited) return all.splice(all.end(), all, place);
     const auto connection = self.lock();
     if (!connection || is_closed) return;
-    place = awaited.insert(awaited.end(), connection.get());
+    place = all.insert(all.end(), connection.get());
     is_awaited = true;
 }
 
 void ServerConnection::State::end_waiting() {
-    if (std::exchange(is_awaited, false)) shared->awaited.erase(place);
+    if (std::exchange(is_awaited, false)) awaited().erase(place);
 }
 
 void ServerConnection::State::close() {
@@ -371,12 +363,13 @@ void ServerConnection::start() {
     asio::co_spawn(state_->socket.get_executor(), state_->serve(), std::move(finished));
 }
 
-void ServerConnection::turn_away() {
-    state_->counts = false;
-    ++state_->shared->turned_away;
+void ServerConnection::start_reserved() {
+    state_->self = weak_from_this();
+    state_->is_reserved = true;
+    ++state_->shared->reserved;
     state_->shared->connections.insert(this);
     auto finished = [self = shared_from_this()](const std::exception_ptr&) { self->finish(); };
-    asio::co_spawn(state_->socket.get_executor(), state_->refuse_all(), std::move(finished));
+    asio::co_spawn(state_->socket.get_executor(), state_->serve_reserved(), std::move(finished));
 }
 
 void ServerConnection::check_deadline(Clock::time_point now) {
@@ -397,7 +390,7 @@ void ServerConnection::finish() {
     close();
     ServerShared& shared = *state_->shared;
     shared.connections.erase(this);
-    if (!state_->counts) --shared.turned_away;
+    if (state_->is_reserved) --shared.reserved;
     if (shared.on_closed) shared.on_closed();
 }
 

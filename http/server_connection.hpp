@@ -25,7 +25,8 @@ struct ServerShared {
     std::unordered_set<ServerConnection*> connections;  // each keeps itself alive
     /// Of those, the ones whose next request is awaited or not whole yet, by since when.
     std::list<ServerConnection*> awaited;
-    std::size_t turned_away = 0;  // those beyond the cap, among connections
+    std::size_t reserved = 0;                       // those beyond the cap, among connections
+    std::list<ServerConnection*> reserved_awaited;  // of these, likewise, and who lingers
     std::size_t body_bytes = 0;
     bool is_stopping = false;
     std::function<void()> on_closed;  // after a connection has left `connections`
@@ -44,8 +45,8 @@ public:
     /// Serves requests until the connection ends.
     void start();
 
-    /// Answers 503, whatever the request is, and closes: there are too many connections.
-    void turn_away();
+    /// Serves one request beyond the cap: a probe's is answered, any other gets 503. Closes.
+    void start_reserved();
 
     /// Ends what waits when its deadline is over. Deadlines are looked at by the server in one
     /// sweep, so that a request costs no timer.

@@ -62,8 +62,19 @@ bool is_target(std::string_view target) {
     });
 }
 
+TargetForm split_target(std::string_view target) {
+    constexpr std::string_view scheme = "http://";
+    if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme))
+        return {.authority = std::nullopt, .path_and_query = std::string(target)};
+    target.remove_prefix(scheme.size());
+    const std::size_t end = std::min(target.find_first_of("/?"), target.size());
+    const std::string_view rest = target.substr(end);
+    return {.authority = target.substr(0, end),
+            .path_and_query = (rest.starts_with('/') ? "" : "/") + std::string(rest)};
+}
+
 std::string parse_target(std::string_view target, Request& request) {
-    if (!target.starts_with('/')) return "The target must begin with a slash.";
+    if (!target.starts_with('/')) return "The target must begin with a slash or http://.";
     if (!is_target(target)) return "The target has bytes that must be percent-encoded.";
     const std::size_t question = std::min(target.find('?'), target.size());
     std::string refusal = parse_path(target.substr(0, question), request.path);

@@ -88,14 +88,14 @@ void add_audit_routes(http::Router& router,
                       const Audit& audit,
                       const wal::Store& store,
                       recovery::PageThread& pages) {
-    router.add("GET", "/v1/audit", [&](const http::Request& request, const auto& respond) {
+    router.add_list("/v1/audit", [&](const http::Request& request, const auto& respond) {
         pages.answer(
             [&audit, &store, request] {
                 return read_or_damaged([&] { return list(audit, store, request); });
             },
             respond);
     });
-    router.add("GET", "/v1/audit/export", [&](const http::Request& request, const auto& respond) {
+    router.add_list("/v1/audit/export", [&](const http::Request& request, const auto& respond) {
         pages.answer(
             [&audit, &store, request] {
                 return read_or_damaged([&] { return export_page(audit, store, request); });

@@ -2,6 +2,7 @@
 
 #include "http/fields.hpp"
 #include "http/json.hpp"
+#include "http/problem.hpp"
 #include "participants/credible.hpp"
 #include "participants/record.hpp"
 
@@ -116,8 +117,10 @@ std::optional<Compared> read_comparison(const http::Response& response,
                                         const std::string& coordinator,
                                         const BranchPage& page,
                                         std::string& fault) {
-    fault = "it answered " + std::to_string(response.status);
-    if (response.status != 200) return std::nullopt;
+    if (response.status != 200) {
+        fault = "it answered with " + http::describe(response);
+        return std::nullopt;
+    }
     const auto json = http::read_json(response.body);
     fault = "its answer can't be read";
     if (!json) return std::nullopt;

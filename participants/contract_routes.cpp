@@ -289,19 +289,18 @@ void add_contract_routes(http::Router& router,
         router.add("POST",
                    std::string("/v1/branches/") + to_string(verb),
                    branch_handler(verb, branches, queue, confirmer, clock, most_items));
-    router.add("GET",
-               "/v1/branches/in-doubt",
-               [&, clock](const http::Request& request, const http::Respond& respond) {
-                   // Who asks what is known hears of all that came before its question.
-                   const auto answer = [&, clock, request, respond] {
-                       queue.when_caught_up([&, clock, request, respond] {
-                           respond(read_or_damaged([&] {
-                               return list_in_doubt(branches, queue.store(), clock(), request);
-                           }));
-                       });
-                   };
-                   confirm_first(branches, queue.store(), confirmer, request, answer);
-               });
+    router.add_list("/v1/branches/in-doubt",
+                    [&, clock](const http::Request& request, const http::Respond& respond) {
+                        // Who asks what is known hears of all that came before its question.
+                        const auto answer = [&, clock, request, respond] {
+                            queue.when_caught_up([&, clock, request, respond] {
+                                respond(read_or_damaged([&] {
+                                    return list_in_doubt(branches, queue.store(), clock(), request);
+                                }));
+                            });
+                        };
+                        confirm_first(branches, queue.store(), confirmer, request, answer);
+                    });
     add_log_routes(router, branches, queue, clock);
 }
 

@@ -1,6 +1,7 @@
 #include "participants/inquirer.hpp"
 
 #include "http/fields.hpp"
+#include "http/problem.hpp"
 #include "http/retry_after.hpp"
 #include "participants/wire.hpp"
 #include "wal/crash_point.hpp"
@@ -169,7 +170,10 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         --lane.in_flight;
         if (!result || result->status >= 500 || result->status == 429) {
             fail(lane, result ? retry_after(*result) : recovery::Time{0});
-            spdlog::info("inquiry {}/{}: no answer", item.gid, item.branch_id);
+            spdlog::info("inquiry {}/{}: no answer: {}",
+                         item.gid,
+                         item.branch_id,
+                         result ? http::describe(*result) : result.error().message());
             queue.metrics().note(Inquired::no_answer);
             return settle(item);
         }

@@ -2,6 +2,7 @@
 
 #include "http/document.hpp"
 #include "http/fields.hpp"
+#include "http/problem.hpp"
 #include "participants/wire.hpp"
 
 #include <spdlog/spdlog.h>
@@ -86,7 +87,8 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
                 if (claim) return self->take(coordinator, *std::move(claim), seen);
                 spdlog::info("coordinator {} was asked which log it works on: {}",
                              coordinator,
-                             result ? "no answer that counts" : result.error().message());
+                             result ? "no answer that counts, " + http::describe(*result)
+                                    : result.error().message());
                 self->end(coordinator, false);
             });
     }

@@ -134,7 +134,7 @@ void add_log_routes(http::Router& router,
                     const Branches& branches,
                     RequestQueue& queue,
                     Clock clock) {
-    router.add("GET", "/v1/branches/list", [&](const http::Request& request, auto respond) {
+    router.add_list("/v1/branches/list", [&](const http::Request& request, auto respond) {
         queue.when_caught_up([&, request, respond] {
             respond(read_or_damaged([&] { return list(branches, queue.store(), request); }));
         });

@@ -29,7 +29,7 @@ bool may_pass(const http::Request& request) {
     if (request.path.starts_with("/v1/reconciliation") || request.path == "/readyz" ||
         request.path == "/metrics")
         return true;
-    return request.method == "GET" &&
+    return (request.method == "GET" || request.method == "HEAD") &&
            (request.path.starts_with("/v1/audit") || request.path == "/v1/branches/in-doubt" ||
             request.path == "/v1/branches/list");
 }

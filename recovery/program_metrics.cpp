@@ -107,7 +107,7 @@ void read_alerts(Readings& to, const Alerts& alerts) {
 }
 
 void add_metrics_route(http::Router& router, const Metrics& metrics) {
-    router.add("GET", "/metrics", [&metrics](const http::Request&, const http::Respond& respond) {
+    router.add_list("/metrics", [&metrics](const http::Request&, const http::Respond& respond) {
         respond({.status = 200,
                  .body = metrics.text(),
                  .content_type = Metrics::content_type,

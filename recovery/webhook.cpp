@@ -1,6 +1,7 @@
 #include "recovery/webhook.hpp"
 
 #include "http/errc.hpp"
+#include "http/problem.hpp"
 #include "http/retry_after.hpp"
 #include "recovery/lane.hpp"
 
@@ -70,7 +71,8 @@ struct Webhook::State : std::enable_shared_from_this<State> {
         http::Call call{.method = "POST",
                         .target = options.endpoint.base_path().empty() ? "/" : "",
                         .body = events.at(request.calls.front().key),
-                        .content_type = "application/cloudevents+json"};
+                        .content_type = "application/cloudevents+json",
+                        .needs_body = false};
         peer->send(std::move(call),
                    options.timeout,
                    [weak = weak_from_this(),
@@ -100,10 +102,9 @@ struct Webhook::State : std::enable_shared_from_this<State> {
     void note_health(const http::Result<http::Response>& answer) {
         const bool was_failing = std::exchange(is_failing, !is_taken(answer));
         if (is_failing && !was_failing)
-            spdlog::warn(
-                "the webhook {} does not take an alert: {}",
-                options.endpoint.text(),
-                answer ? "status " + std::to_string(answer->status) : answer.error().message());
+            spdlog::warn("the webhook {} does not take an alert: {}",
+                         options.endpoint.text(),
+                         answer ? http::describe(*answer) : answer.error().message());
         if (was_failing && !is_failing) spdlog::info("the webhook takes alerts again");
     }
 

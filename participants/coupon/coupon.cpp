@@ -200,8 +200,7 @@ void CouponKind::add_routes(const Surroundings& around) {
                       [&stock, &store](const Request& r, const Respond& to) {
                           to(read_or_damaged([&] { return show_template(stock, store, r); }));
                       });
-    around.router.add(
-        "GET",
+    around.router.add_list(
         "/v1/users/{user_id}/coupons",
         [&stock, &store, &pages = around.pages](const Request& r, const Respond& to) {
             pages.answer(

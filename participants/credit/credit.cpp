@@ -182,8 +182,7 @@ void CreditKind::add_routes(const Surroundings& around) {
     around.router.add("GET", account, [&accounts, &store](const Request& r, const Respond& to) {
         to(read_or_damaged([&] { return show_account(accounts, store, r); }));
     });
-    around.router.add(
-        "GET",
+    around.router.add_list(
         account + "/entries",
         [&accounts, &store, &pages = around.pages](const Request& r, const Respond& to) {
             pages.answer(

@@ -72,7 +72,7 @@ ExportPage Remote::export_page(const std::string& after) {
         add_to_query(target, "after", after);
         auto response = call({.target = target}, answer_limit);
         // A page of large transactions may be more than a client takes in one answer.
-        if (response.error() == http::Errc::malformed && export_limit_ > 1) {
+        if (response.error() == http::Errc::too_large && export_limit_ > 1) {
             export_limit_ /= 2;
             continue;
         }

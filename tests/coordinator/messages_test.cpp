@@ -123,6 +123,58 @@ TEST(MessagesTest, ABusinessReasonIsWhatTheClientHears) {
     EXPECT_EQ(answer.vote.message, "too few");
 }
 
+TEST(MessagesTest, WhoeverFollowsRfc9457IsHeardToo) {
+    const Answer no =
+        read(Verb::prepare, 409, "{" + echo + R"(,"code":"refused","detail":"too few"})");
+    EXPECT_EQ(no.vote.message, "too few");
+    const Answer titled =
+        read(Verb::prepare, 422, "{" + echo + R"(,"code":"no-field","title":"Unprocessable"})");
+    EXPECT_EQ(titled.vote.message, "Unprocessable");
+}
+
+// Otherwise a person on call sees "status 503", and the participant's log has to be found first.
+TEST(MessagesTest, WhatIsNoAnswerTellsTheParticipantsOwnWords) {
+    const std::string problem =
+        R"({"type":"about:blank","status":503,"code":"no-room","detail":"the disk is full"})";
+    EXPECT_EQ(read(Verb::prepare, 503, problem).message,
+              "status 503 no-room: the disk is full (and a body that does not name this branch)");
+    EXPECT_EQ(read(Verb::commit, 500, coded("broken")).message, "status 500 broken: m");
+    EXPECT_EQ(read(Verb::commit, 404, coded("not-found")).message, "status 404 not-found: m");
+    EXPECT_EQ(read(Verb::commit, 400, "{" + echo + R"(,"detail":"odd"})").message,
+              "status 400: odd without a code");
+    EXPECT_EQ(read(Verb::commit, 502, "<html>").message, "status 502 and no JSON");
+    const http::Response refused{.status = 503, .body = problem};
+    for (const Answer& answer :
+         read_answers(Verb::prepare, {{"g", "1"}, {"g", "2"}}, true, refused))
+        EXPECT_EQ(answer.message, "status 503 no-room: the disk is full (and no array of answers)");
+    const http::Response items{.body = R"([{"status":503,"gid":"g","branch_id":"1",)"
+                                       R"("code":"busy","message":"later"}])"};
+    EXPECT_EQ(read_answers(Verb::prepare, {{"g", "1"}}, true, items).front().message,
+              "status 503 busy: later");
+}
+
+TEST(MessagesTest, AParticipantsWordsAreCutAndEscaped) {
+    const Answer odd =
+        read(Verb::commit,
+             503,
+             "{" + echo + R"(,"code":"a\nb\u001b","detail":")" + std::string(5'000, 'x') + "\"}");
+    EXPECT_TRUE(odd.message.starts_with("status 503 a\\x0ab\\x1b: xxx")) << odd.message;
+    EXPECT_LT(odd.message.size(), 600U);
+    const Answer long_code =
+        read(Verb::commit, 503, "{" + echo + R"(,"code":")" + std::string(5'000, 'x') + "\"}");
+    EXPECT_LT(long_code.message.size(), 200U);
+    for (const char* other : {R"(,"code":7,"detail":["x"]})", R"(,"code":null})"})
+        EXPECT_EQ(read(Verb::commit, 503, "{" + echo + other).message, "status 503");
+}
+
+TEST(MessagesTest, TheRuleThatAnAnswerBrokeIsNamed) {
+    for (const auto rule : {http::Errc::folded_header, http::Errc::not_whole_json}) {
+        const auto answers = read_answers(Verb::prepare, {{"g", "1"}}, false, rule);
+        EXPECT_EQ(answers.front().message, make_error_code(rule).message());
+        EXPECT_NE(answers.front().message.size(), 0U);
+    }
+}
+
 TEST(MessagesTest, ResultsAreKeptAsJson) {
     EXPECT_EQ(
         read(Verb::commit, 200, "{" + echo + R"(,"state":"committed","result":{"n":1}})").result,

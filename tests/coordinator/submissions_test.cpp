@@ -159,34 +159,74 @@ TEST(SubmissionsTest, RetriesBelongToEventualDeliveries) {
     EXPECT_EQ(refused(json), "422 retries-not-in-saga");
 }
 
+Json keyless() {
+    Json json = request();
+    json.erase("business_code");
+    json.erase("business_id");
+    return json;
+}
+
 TEST(SubmissionsTest, TheKeyComesFromTheBodyOrFromTheHeaderNotFromBoth) {
     EXPECT_EQ(refused(request().dump(), {{"Idempotency-Key", "k"}}), "business_code");
-    Json keyless = request();
-    keyless.erase("business_code");
-    keyless.erase("business_id");
-    for (const char* header : {"k-1", "\"k-1\""}) {
-        const auto result = read(keyless.dump(), {{"Idempotency-Key", header}});
-        ASSERT_TRUE(result);
+    for (const char* header : {"k-1", "\"k-1\"", "\"k-1\";v=2"}) {
+        const auto result = read(keyless().dump(), {{"Idempotency-Key", header}});
+        ASSERT_TRUE(result) << header;
         EXPECT_EQ(result->submission.key.code, "idempotency-key");
         EXPECT_EQ(result->submission.key.id, "k-1");
     }
-    EXPECT_EQ(refused(keyless.dump(), {{"Idempotency-Key", std::string(200, 'k')}}),
-              "Idempotency-Key");
+    const auto escaped = read(keyless().dump(), {{"Idempotency-Key", R"("a\"b, c;d")"}});
+    ASSERT_TRUE(escaped);
+    EXPECT_EQ(escaped->submission.key.id, "a\"b, c;d");
+}
+
+TEST(SubmissionsTest, AHeaderThatTwoReadersCouldReadAsDifferentKeysIsRefused) {
+    for (const std::string& header : {std::string("\"a\", \"b\""),
+                                      std::string("a, b"),
+                                      std::string("a,b"),
+                                      std::string("\"a"),
+                                      std::string("a\""),
+                                      std::string("\"a\"b"),
+                                      std::string("a;v=1"),
+                                      std::string("\"\""),
+                                      std::string(200, 'k'),
+                                      "\"" + std::string(129, 'k') + "\""})
+        EXPECT_EQ(refused(keyless().dump(), {{"Idempotency-Key", header}}), "Idempotency-Key")
+            << header;
 }
 
 TEST(SubmissionsTest, PreferencesSayHowLongToWait) {
-    const auto async = read(request().dump(), {{"Prefer", "respond-async, wait=3"}});
-    ASSERT_TRUE(async);
-    EXPECT_EQ(async->waiting.milestone, Milestone::started);
-    EXPECT_TRUE(async->submission.is_start_awaited);
-    EXPECT_EQ(async->waiting.limit, std::chrono::seconds(3));
-    for (const char* nonsense : {"wait=", "wait=x", "wait=-1", "wait=3s", "nothing"}) {
+    for (const char* nonsense : {"wait=", "wait=x", "wait=-1", "wait=3s", "nothing", "wait"}) {
         const auto result = read(request().dump(), {{"Prefer", nonsense}});
         ASSERT_TRUE(result) << nonsense;
         EXPECT_EQ(result->waiting.limit, std::chrono::milliseconds(10'000)) << nonsense;
+        EXPECT_EQ(preference_applied(result->waiting, 200), "") << nonsense;
     }
-    EXPECT_EQ(read(request().dump(), {{"Prefer", "wait=100000"}})->waiting.limit,
-              std::chrono::seconds(60));
+    for (const char* long_wait :
+         {"wait=100000", "WAIT=\"100000\"", "wait=99999999999999999999999"}) {
+        const auto waiting = read(request().dump(), {{"Prefer", long_wait}})->waiting;
+        EXPECT_EQ(waiting.limit, std::chrono::seconds(60)) << long_wait;
+        EXPECT_EQ(preference_applied(waiting, 200), "wait=60") << "what is followed is told";
+    }
+}
+
+TEST(SubmissionsTest, RespondAsyncAloneIsAnsweredAtOnceAndAfterItsWaitWhereItHasOne) {
+    const auto at_once = read(request().dump(), {{"Prefer", "Respond-Async"}});
+    ASSERT_TRUE(at_once);
+    EXPECT_EQ(at_once->waiting.milestone, Milestone::started);
+    EXPECT_TRUE(at_once->submission.is_start_awaited);
+    EXPECT_EQ(preference_applied(at_once->waiting, 202), "respond-async");
+    EXPECT_EQ(preference_applied(at_once->waiting, 200), "") << "it was over before";
+    for (const std::vector<http::Header>& both :
+         {std::vector<http::Header>{{"Prefer", "respond-async, wait=3"}},
+          std::vector<http::Header>{{"Prefer", "wait=3"}, {"Prefer", "respond-async"}}}) {
+        const auto later = read(request().dump(), both);
+        ASSERT_TRUE(later);
+        EXPECT_EQ(later->waiting.milestone, Milestone::completed);
+        EXPECT_EQ(later->waiting.limit, std::chrono::seconds(3));
+        EXPECT_FALSE(later->submission.is_start_awaited);
+        EXPECT_EQ(preference_applied(later->waiting, 202), "respond-async, wait=3");
+        EXPECT_EQ(preference_applied(later->waiting, 200), "wait=3");
+    }
 }
 
 TEST(SubmissionsTest, TheSameContentHasTheSameFingerprintHoweverItIsWritten) {

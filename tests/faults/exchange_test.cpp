@@ -196,6 +196,8 @@ TEST_F(ExchangeTest, RespondAsyncTellsWhereToLookOnceTheStartIsDurable) {
     const auto answer = http::call_once(endpoint, call, 10s);
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->status, 202U) << answer->body;
+    EXPECT_EQ(answer->header("Retry-After"), "1");
+    EXPECT_EQ(answer->header("Preference-Applied"), "respond-async");
     const std::string location(answer->header("Location"));
     fleet_.coordinator.kill();
     fleet_.start_all();

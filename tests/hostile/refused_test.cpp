@@ -88,7 +88,7 @@ TEST_F(RefusedTest, WhatHasTwoReadings) {
         {"a chunk size beyond 64 bits", with_headers(chunked, "10000000000000000\r\n")},
         {"a chunk longer than it says", with_headers(chunked, "1\r\nab\r\n0\r\n\r\n")},
         {"trailers", with_headers(chunked, "0\r\nContent-Length: 4\r\n\r\n")},
-        {"an absolute target", "GET http://localhost/livez HTTP/1.1\r\n" + host + "\r\n"},
+        {"a target of another server", "GET http://localhost:1/livez HTTP/1.1\r\n" + host + "\r\n"},
         {"a tunnel", "CONNECT localhost:22 HTTP/1.1\r\n" + host + "\r\n"},
         {"an empty line first", "\r\n" + get("/livez")},
         {"TLS", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)},
@@ -129,7 +129,7 @@ TEST_F(RefusedTest, ArraysAboveFourMebibytesOr256Messages) {
 
 TEST_F(RefusedTest, WhatComesFromOrIsMeantForSomebodyElse) {
     expect_refused({
-        {"another's host", "GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421},
+        {"another's host", "GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421},
         {"another's page", with_headers("Origin: http://evil.example\r\n", ""), 403},
         {"a form",
          "POST /v1/transactions HTTP/1.1\r\n" + host +

@@ -204,6 +204,17 @@ Answer whole(const char* name, std::string bytes, std::string body) {
     return {name, std::move(bytes), std::nullopt, std::move(body)};
 }
 
+// No answer, and the rule that it broke.
+Answer broken(const char* name, std::string bytes, Errc rule) {
+    return {name, std::move(bytes), rule, ""};
+}
+
+std::string lines(int count) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += "X: 1\r\n";
+    return all + "\r\n";
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Answers,
     ClientAnswer,
@@ -224,39 +235,120 @@ INSTANTIATE_TEST_SUITE_P(
         Answer{"half_a_chunk", chunked + "5\r\n{}", Errc::cut, ""},
         Answer{"no_last_chunk", chunked + "2\r\n{}\r\n", Errc::cut, ""},
         Answer{"no_end_of_last_chunk", chunked + "2\r\n{}\r\n0\r\n", Errc::cut, ""},
-        Answer{"until_close", "HTTP/1.1 200 OK\r\n\r\n{}", Errc::malformed, ""},
-        Answer{"old_until_close", "HTTP/1.0 200 OK\r\n\r\n{}", Errc::malformed, ""},
-        Answer{"too_large", ok(std::string(101, 'x')), Errc::malformed, ""},
-        Answer{"too_large_chunked",
+        whole("until_close", "HTTP/1.1 200 OK\r\n\r\n{\"a\":[1]}", "{\"a\":[1]}"),
+        whole("old_until_close", "HTTP/1.0 200 OK\r\n\r\n [{}]\r\n", " [{}]\r\n"),
+        whole("until_close_after_interim",
+              "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 No\r\n\r\n{}",
+              "{}"),
+        whole("until_close_largest",
+              "HTTP/1.1 200 OK\r\n\r\n{}" + std::string(98, ' '),
+              "{}" + std::string(98, ' ')),
+        broken("until_close_empty", "HTTP/1.1 200 OK\r\n\r\n", Errc::not_whole_json),
+        broken("until_close_half", "HTTP/1.1 200 OK\r\n\r\n{\"a\":{}", Errc::not_whole_json),
+        broken("until_close_number", "HTTP/1.1 200 OK\r\n\r\n12", Errc::not_whole_json),
+        broken("until_close_text", "HTTP/1.1 200 OK\r\n\r\n\"a\"", Errc::not_whole_json),
+        broken("until_close_two", "HTTP/1.1 200 OK\r\n\r\n{}{}", Errc::not_whole_json),
+        broken("until_close_too_large",
+               "HTTP/1.1 200 OK\r\n\r\n{}" + std::string(99, ' '),
+               Errc::too_large),
+        broken("too_large", ok(std::string(101, 'x')), Errc::too_large),
+        broken("too_large_chunked",
                chunked + "65\r\n" + std::string(101, 'x') + "\r\n0\r\n\r\n",
-               Errc::malformed,
-               ""},
-        Answer{"head_too_large",
+               Errc::too_large),
+        broken("head_too_large",
                "HTTP/1.1 200 OK\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n",
-               Errc::malformed,
-               ""},
-        Answer{"other_protocol", "SSH-2.0-OpenSSH_9.2\r\n\r\n", Errc::malformed, ""},
-        Answer{"bare_line_feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", Errc::malformed, ""},
-        Answer{"two_lengths",
+               Errc::head_too_long),
+        broken("too_many_headers", "HTTP/1.1 200 OK\r\n" + lines(129), Errc::too_many_headers),
+        broken("other_protocol", "SSH-2.0-OpenSSH_9.2\r\n\r\n", Errc::no_status_line),
+        broken("bare_line_feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", Errc::bad_head_bytes),
+        broken("folded",
+               "HTTP/1.1 200 OK\r\nA: 1\r\n 2\r\nContent-Length: 2\r\n\r\n{}",
+               Errc::folded_header),
+        broken("no_header_name", "HTTP/1.1 200 OK\r\nA : 1\r\n\r\n{}", Errc::bad_header_name),
+        broken("no_utf8", "HTTP/1.1 200 OK\r\nA: \xff\r\n\r\n{}", Errc::bad_header_value),
+        broken("two_lengths",
                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
-               Errc::malformed,
-               ""},
-        Answer{"length_and_chunked",
+               Errc::header_twice),
+        broken("equal_lengths",
+               "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+               Errc::header_twice),
+        broken("no_plain_length",
+               "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}",
+               Errc::bad_length),
+        broken("length_and_chunked",
                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
-               Errc::malformed,
-               ""},
-        Answer{"bad_chunk", chunked + "z\r\n{}\r\n0\r\n\r\n", Errc::malformed, ""},
-        Answer{"trailer", chunked + "2\r\n{}\r\n0\r\nX: 1\r\n\r\n", Errc::malformed, ""},
-        Answer{"switching", "HTTP/1.1 101 Switching Protocols\r\n\r\n", Errc::malformed, ""},
-        Answer{"endless_interim",
-               [] {
-                   std::string bytes;
-                   for (int i = 0; i < 20; ++i) bytes += "HTTP/1.1 100 Continue\r\n\r\n";
-                   return bytes + ok("{}");
-               }(),
-               Errc::malformed,
-               ""}),
+               Errc::length_and_chunked),
+        broken("other_coding",
+               "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n{}",
+               Errc::other_coding),
+        broken("old_chunked",
+               "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+               Errc::chunked_in_http10),
+        broken("bad_chunk", chunked + "z\r\n{}\r\n0\r\n\r\n", Errc::bad_chunks),
+        whole("trailer", chunked + "2\r\n{}\r\n0\r\nX: 1\r\nY: 2\r\n\r\n", "{}"),
+        whole("longest_trailer",
+              chunked + "2\r\n{}\r\n0\r\nX: " + std::string(4091, 'x') + "\r\n\r\n",
+              "{}"),
+        broken("trailer_too_long",
+               chunked + "2\r\n{}\r\n0\r\nX: " + std::string(4092, 'x') + "\r\n\r\n",
+               Errc::trailers_too_long),
+        broken("half_a_trailer", chunked + "2\r\n{}\r\n0\r\nX: 1\r\n", Errc::cut),
+        broken("switching", "HTTP/1.1 101 Switching Protocols\r\n\r\n", Errc::switches_protocols),
+        broken(
+            "endless_interim",
+            [] {
+                std::string bytes;
+                for (int i = 0; i < 20; ++i) bytes += "HTTP/1.1 100 Continue\r\n\r\n";
+                return bytes + ok("{}");
+            }(),
+            Errc::too_many_interim)),
     [](const auto& test) { return std::string(test.param.name); });
+
+TEST_F(ClientTest, AnAnswerThatEndsWithAResetIsNone) {
+    Peer peer({[](RawSocket& socket) {
+        socket.read_message();
+        socket.send("HTTP/1.0 200 OK\r\n\r\n{}");
+        socket.reset();
+    }});
+    use(peer.endpoint());
+    const auto answer = ask(post("{}"));
+    ASSERT_FALSE(answer) << answer->body;
+    EXPECT_EQ(answer.error(), Errc::cut);
+}
+
+TEST_F(ClientTest,
+       AnAnswerThatEndsWithTheConnectionKeepsTheDeadlineAndItsConnectionIsNotUsedAgain) {
+    Peer peer({[](RawSocket& socket) {
+                   socket.read_message();
+                   socket.send("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n{}");
+                   EXPECT_TRUE(socket.is_at_end()) << "the client closes it";
+               },
+               Peer::says("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n{}"),
+               Peer::says(ok("2"))});
+    use(peer.endpoint());
+    EXPECT_EQ(ask(post("{}"), 50ms).error(), Errc::timed_out);
+    EXPECT_EQ(ask(post("{}"))->body, "{}");
+    EXPECT_EQ(ask(post("{}"))->body, "2");
+    EXPECT_EQ(peer.accepted, 3);
+}
+
+TEST_F(ClientTest, WhoAsksForTheStatusAloneWaitsForNoEnd) {
+    Peer peer({[](RawSocket& socket) {
+                   socket.read_message();
+                   socket.send("HTTP/1.0 204 Taken\r\n\r\nHTTP/1.0 200 OK\r\n\r\n");
+                   socket.read_all();
+               },
+               [](RawSocket& socket) {
+                   socket.read_message();
+                   socket.send("HTTP/1.0 200 OK\r\n\r\nthanks");
+                   socket.read_all();
+               }});
+    use(peer.endpoint());
+    Call call = post("{}");
+    call.needs_body = false;
+    EXPECT_EQ(ask(call)->status, 204U);
+    EXPECT_EQ(ask(call)->status, 200U);
+}
 
 // --- the pool ---
 

@@ -119,7 +119,9 @@ INSTANTIATE_TEST_SUITE_P(
     Targets,
     RefusedRequest,
     testing::Values(
-        malformed("absolute_form", with_target("http://localhost/x")),
+        malformed("absolute_form_of_https", with_target("https://localhost/x")),
+        malformed("absolute_form_with_user", with_target("http://me@localhost/x")),
+        malformed("absolute_form_of_another", with_target("http://evil.example/x")),
         malformed("authority_form", "CONNECT localhost:80 HTTP/1.1\r\n" + host + "\r\n"),
         malformed("asterisk_form", "OPTIONS * HTTP/1.1\r\n" + host + "\r\n"),
         malformed("relative", with_target("x")),
@@ -174,7 +176,8 @@ INSTANTIATE_TEST_SUITE_P(
     RefusedRequest,
     testing::Values(
         malformed("no_host", "GET / HTTP/1.1\r\n\r\n"),
-        malformed("no_host_in_http10", "GET / HTTP/1.0\r\n\r\n"),
+        malformed("no_host_for_a_page_in_http10",
+                  "GET / HTTP/1.0\r\nOrigin: http://localhost\r\n\r\n"),
         malformed("two_hosts", "GET / HTTP/1.1\r\n" + host + host + "\r\n"),
         malformed("empty_host", "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
         malformed("host_with_path", "GET / HTTP/1.1\r\nHost: localhost/x\r\n\r\n"),

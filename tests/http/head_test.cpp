@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -85,14 +86,20 @@ unsigned refused_with(const std::string& head) {
     return parsed ? parsed->response.status : 0;
 }
 
+// RFC 9110's example of a date, section 5.6.7.
+constexpr std::chrono::system_clock::time_point some_time{std::chrono::seconds(784'111'777)};
+
+std::string head_of(const Response& response, bool is_to_head = false) {
+    return response_head(response, true, is_to_head, some_time);
+}
+
 TEST(ResponseHeadTest, IsStrictToo) {
     EXPECT_EQ(refused_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), 200U);
     EXPECT_EQ(refused_with("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"), 200U);
     EXPECT_EQ(refused_with("HTTP/1.1 204 No Content\r\n\r\n"), 204U);
     EXPECT_EQ(refused_with("HTTP/1.1 100 Continue\r\n\r\n"), 100U);
     for (const std::string bad :
-         {"HTTP/1.1 200 OK\r\n\r\n",
-          "HTTP/1.1 101 Switch\r\n\r\n",
+         {"HTTP/1.1 101 Switch\r\n\r\n",
           "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
           "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
           "HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n",
@@ -113,11 +120,13 @@ TEST(ResponseHeadTest, NothingFromOutsideBreaksOutOfItsLine) {
     response.headers = {{"Location", "/a\r\nSet-Cookie: x=1\r\n\r\n<html>"},
                         {"Bad Name\r\nX", "1"},
                         {"Content-Length", "999"},
+                        {"Date", "yesterday"},
                         {"transfer-encoding", "chunked"}};
     response.content_type = "text/plain\r\nX: 1";
     response.body = "hi";
-    EXPECT_EQ(response_head(response, true),
+    EXPECT_EQ(head_of(response),
               "HTTP/1.1 200 OK\r\n"
+              "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
               "Content-Type: text/plain  X: 1\r\n"
               "Content-Length: 2\r\n"
               "Cache-Control: no-store\r\n"
@@ -126,10 +135,18 @@ TEST(ResponseHeadTest, NothingFromOutsideBreaksOutOfItsLine) {
               "Location: /a  Set-Cookie: x=1    <html>\r\n\r\n");
 }
 
+TEST(ResponseHeadTest, ToHeadTheLengthIsThatOfABodyThatWasMade) {
+    Response response;
+    EXPECT_NE(head_of(response).find("Content-Length: 0\r\n"), std::string::npos);
+    EXPECT_EQ(head_of(response, true).find("Content-Length"), std::string::npos);
+    response.body = "hi";
+    EXPECT_NE(head_of(response, true).find("Content-Length: 2\r\n"), std::string::npos);
+}
+
 TEST(ResponseHeadTest, KeepsTheHandlersCacheControl) {
     Response response;
     response.headers = {{"cache-control", "max-age=60"}};
-    const std::string head = response_head(response, true);
+    const std::string head = head_of(response);
     EXPECT_EQ(head.find("no-store"), std::string::npos);
     EXPECT_NE(head.find("max-age=60"), std::string::npos);
 }
@@ -138,7 +155,7 @@ TEST(ResponseHeadTest, AnImpossibleStatusIsAnInternalError) {
     for (const unsigned status : {0U, 100U, 199U, 600U}) {
         Response response;
         response.status = status;
-        EXPECT_TRUE(response_head(response, true).starts_with("HTTP/1.1 500 ")) << status;
+        EXPECT_TRUE(head_of(response).starts_with("HTTP/1.1 500 ")) << status;
     }
 }
 

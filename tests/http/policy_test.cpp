@@ -34,6 +34,26 @@ TEST(PolicyTest, AnswersForItsAddressAndConfiguredHosts) {
     EXPECT_EQ(refused("Host: example\r\n", options), 421U);
 }
 
+// A page can't have an address for its name, so that this opens no door to DNS rebinding.
+TEST(PolicyTest, AnswersForTheAddressThatTheConnectionCameInAt) {
+    const auto is_let_in = [](const std::string& name, const std::string& local) {
+        auto head = parse_request_head("GET /x HTTP/1.1\r\nHost: " + name + "\r\n\r\n");
+        EXPECT_TRUE(head) << name;
+        if (!head) return false;
+        head->local_address = local;
+        return !refuse(*head, {.address = "0.0.0.0"});
+    };
+    EXPECT_TRUE(is_let_in("10.0.0.1:7070", "10.0.0.1"));
+    EXPECT_TRUE(is_let_in("10.0.0.1", "::ffff:10.0.0.1")) << "as a socket for both tells it";
+    EXPECT_TRUE(is_let_in("[fd00::1]:7070", "fd00::1"));
+    EXPECT_TRUE(is_let_in("[fd00:0:0:0:0:0:0:1]", "fd00::1"));
+    EXPECT_FALSE(is_let_in("10.0.0.2", "10.0.0.1"));
+    EXPECT_FALSE(is_let_in("10.1", "10.0.0.1"));
+    EXPECT_FALSE(is_let_in("10.0.0.1.evil.example", "10.0.0.1"));
+    EXPECT_FALSE(is_let_in("evil.example", "evil.example"));
+    EXPECT_FALSE(is_let_in("evil.example", ""));
+}
+
 TEST(PolicyTest, AForeignOriginIsRefused) {
     const std::string host = "Host: localhost:7070\r\n";
     EXPECT_EQ(refused(host + "Origin: http://localhost:7070\r\n"), 0U);

@@ -196,15 +196,10 @@ TEST(ServerTest, AClientThatHasSentEverythingIsAnswered) {
     EXPECT_EQ(body_of(socket.read_all()), "GET /a ");
 }
 
-TEST(ServerTest, HeadIsRefusedWithoutABodyAndOptionsWithOne) {
+TEST(ServerTest, OptionsIsRefusedAndTheConnectionStays) {
     Router router;
     router.add("GET", "/a", echo);
     LiveServer server(router);
-    const std::string head =
-        server.talk("HEAD /a HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n");
-    EXPECT_EQ(status_of(head), 405);
-    EXPECT_TRUE(has(head, "Allow: GET\r\n"));
-    EXPECT_EQ(body_of(head), "");
     RawSocket socket = server.connect();
     socket.send("OPTIONS /a HTTP/1.1\r\n" + host + "\r\n");
     const std::string options = socket.read_message();
@@ -515,6 +510,92 @@ TEST(ServerTest, AtTheCapANewConnectionIsTurnedAwayWhenAllAreAtWork) {
     });
     EXPECT_EQ(status_of(first.read_message()), 200);
     EXPECT_EQ(status_of(second.read_message()), 200);
+}
+
+// A server with one place, and one request in it that isn't answered yet.
+class FullServer {
+public:
+    explicit FullServer(ServerOptions options = {}) : server_(handler(), one_place(options)) {
+        first_.emplace(server_.connect());
+        first_->send(get("/held"));
+        held_.wait();
+    }
+    LiveServer& operator*() { return server_; }
+    LiveServer* operator->() { return &server_; }
+
+    // The request in the place is answered all the same.
+    void expect_first_is_answered() {
+        server_.loop().run([this] { held_.answer({}); });
+        EXPECT_EQ(status_of(first_->read_message()), 200);
+    }
+
+private:
+    static ServerOptions one_place(ServerOptions options) {
+        options.max_connections = 1;
+        return options;
+    }
+    Handler handler() {
+        Router router;
+        const Handler say = [](const Request&, const Respond& respond) {
+            respond(json_response({{"status", "up"}, {"epoch", 1}}));
+        };
+        router.add("GET", "/held", held_.handler());
+        router.add("GET", "/livez", say);
+        router.add("GET", "/readyz", say);
+        return router;
+    }
+
+    Held held_;
+    LiveServer server_;
+    std::optional<RawSocket> first_;
+};
+
+TEST(ServerTest, AtTheCapProbesAreAnsweredOnceEachInReservedPlaces) {
+    FullServer server;
+    for (const char* path : {"/livez", "/readyz"}) {
+        const std::string answer = server->talk(get(path) + get(path));
+        EXPECT_EQ(status_of(answer), 200) << answer;
+        EXPECT_TRUE(has(answer, "Connection: close\r\n")) << answer;
+        EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << "one request each: " << answer;
+        EXPECT_EQ(status_of(server->talk("HEAD " + std::string(path) + " HTTP/1.0\r\n\r\n")), 200);
+    }
+    const std::string strange = server->talk("GET /livez HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+    EXPECT_EQ(body_of(strange), R"({"status":"ok"})");
+    for (const std::string& other : {get("/held"),
+                                     get("/livez/"),
+                                     post("/livez", "{}"),
+                                     std::string("GET /livez HTTP/1.1\r\n\r\n"),
+                                     std::string("x\r\n\r\n")}) {
+        const std::string answer = server->talk(other);
+        EXPECT_EQ(status_of(answer), 503) << other;
+        EXPECT_TRUE(has(answer, "Retry-After: ")) << answer;
+    }
+    EXPECT_EQ(server->connections(), 1U);
+    server.expect_first_is_answered();
+}
+
+TEST(ServerTest, AReservedPlaceIsGivenForAShortTimeOnly) {
+    ServerOptions options;
+    options.reserved_timeout = 30ms;
+    FullServer server(options);
+    EXPECT_EQ(status_of(server->talk("")), 503);
+    EXPECT_EQ(status_of(server->talk("GET /livez HTTP/1.1\r\n")), 503);
+    EXPECT_EQ(status_of(drip(server->connect(), "GET /livez")), 503);
+    server.expect_first_is_answered();
+}
+
+TEST(ServerTest, ASilentCrowdBeyondTheCapKeepsNoProbeOut) {
+    ServerOptions options;
+    options.reserved_timeout = test::patience;
+    FullServer server(options);
+    std::vector<RawSocket> crowd;
+    for (int i = 0; i < 400; ++i) {
+        crowd.push_back(server->connect());
+        crowd.back().send(i % 2 == 0 ? "" : "GET /livez HTTP/1.1\r\n");
+    }
+    EXPECT_EQ(status_of(server->talk(get("/livez"))), 200);
+    EXPECT_EQ(server->connections(), 1U);
+    server.expect_first_is_answered();
 }
 
 TEST(ServerStopTest, ARequestUnderWayIsAnsweredAndIdleConnectionsAreClosed) {
