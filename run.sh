@@ -29,15 +29,16 @@ fi
 pids=()
 stop_all() {
     trap - EXIT INT TERM
+    trap '' HUP PIPE  # the terminal may be gone: nothing may keep the children from ending
     if [ ${#pids[@]} -gt 0 ]; then
         # The coordinator first: it finishes what runs while the participants still answer.
         for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
         for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
     fi
-    if $once; then rm -rf "$data"; else say "stopped; the data stays in $data"; fi
+    if $once; then rm -rf "$data"; else say "stopped; the data stays in $data" || true; fi
 }
 trap stop_all EXIT
-trap 'exit 0' INT TERM
+trap 'exit 0' INT TERM HUP
 
 start() {  # start NAME ARGUMENTS...: sets url
     local name=$1

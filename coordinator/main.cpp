@@ -4,23 +4,24 @@
 #include "coordinator/service.hpp"
 #include "http/endpoint.hpp"
 #include "http/server.hpp"
+#include "recovery/log_output.hpp"
 #include "recovery/machine.hpp"
 #include "recovery/program_metrics.hpp"
+#include "recovery/reload.hpp"
+#include "recovery/signals.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <optional>
 #include <string_view>
@@ -36,13 +37,13 @@ constexpr int exit_store = 3;   // the log can't be opened, read or written
 /// Ends at once, as a crash would: recovery is the clean-up.
 [[noreturn]] void end_now(int code, const std::string& why) {
     spdlog::critical("{}", why);
-    spdlog::shutdown();
+    spdlog::default_logger()->flush();
     std::_Exit(code);
 }
 
 class Program {
 public:
-    explicit Program(const Config& config)
+    Program(const Config& config, recovery::HangUp hang_up, std::function<void()> reload)
         : config_(config),
           machine_(io_),
           service_(machine_, config_, end_now),
@@ -58,10 +59,11 @@ public:
                   [this](http::Request request, http::Respond respond) {
                       api_(std::move(request), std::move(respond));
                   }),
-          signals_(io_, SIGTERM, SIGINT) {
+          signals_(io_, hang_up, {.end = [this] { end(); }, .reload = std::move(reload)}) {
         service_.metrics().at_scrape([this](recovery::Readings& to) {
             recovery::read_server(to, server_);
             recovery::read_process(to);
+            recovery::read_log(to);
         });
     }
 
@@ -72,9 +74,6 @@ public:
     }
 
     int run() {
-        signals_.async_wait([this](boost::system::error_code failed, int) {
-            if (!failed) end();
-        });
         // The log is read beside the loop, so that /livez answers meanwhile.
         std::jthread opener([this] { open(); });
         auto work = boost::asio::make_work_guard(io_);
@@ -144,35 +143,46 @@ private:
     Api api_;
     recovery::HttpMetrics http_metrics_;
     http::Server server_;
-    boost::asio::signal_set signals_;
+    recovery::Signals signals_;
     boost::asio::steady_timer end_waiting_{io_};
     boost::asio::steady_timer refuse_waiting_{io_};
     int exit_code_ = 0;
 };
 
+std::string load_again(const http::CommandLine& line, http::Values& values) {
+    Config config;
+    const std::string wrong =
+        http::load_settings_again(http::noted(settings(config), values), line);
+    return wrong.empty() ? check(config) : wrong;
+}
+
 int run(int argc, const char* const* argv) {
+    const recovery::HangUp hang_up = recovery::prepare_process();
     Config config;
     if (argc == 2 && std::string_view(argv[1]) == "--print-sample-config") {
         std::cout << http::sample_file(settings(config));
         return 0;
     }
-    const auto end = http::load_settings(
-        settings(config),
-        {.argc = argc,
-         .argv = argv,
-         .program = "coordinator",
-         .about = "Commits or rolls back global transactions across participants; "
-                  "--print-sample-config prints every setting."});
-    if (end) return *end;
+    const http::CommandLine line{
+        .argc = argc,
+        .argv = argv,
+        .program = "coordinator",
+        .about =
+            "Commits or rolls back global transactions across participants; "
+            "--print-sample-config prints every setting."};
+    http::Values values;
+    if (const auto end = http::load_settings(http::noted(settings(config), values), line))
+        return *end;
     if (const std::string wrong = check(config); !wrong.empty()) {
         std::cerr << "coordinator: " << wrong << "\n";
         return exit_usage;
     }
-    spdlog::set_default_logger(spdlog::stderr_color_mt("coordinator"));
-    spdlog::set_level(spdlog::level::from_str(config.log_level));
+    recovery::log_to_stderr("coordinator", config.log_level);
     std::optional<Program> program;
     try {
-        program.emplace(config);
+        program.emplace(config, hang_up, [&] {
+            recovery::reload(values, [&](http::Values& now) { return load_again(line, now); });
+        });
         program->listen();
     } catch (const std::exception& e) {
         spdlog::critical("can't start: {}", e.what());

@@ -3,6 +3,7 @@
 #include "http/body.hpp"
 #include "http/head.hpp"
 #include "http/json.hpp"
+#include "http/lookup.hpp"
 #include "http/target.hpp"
 #include "http/text.hpp"
 
@@ -52,14 +53,15 @@ std::string authority_of(const Address& address) {
 
 // One connection to the peer: not connected yet, in use by one call, or idle.
 struct Connection {
-    explicit Connection(asio::io_context& io) : socket(io), resolver(io), connect_timer(io) {}
+    explicit Connection(asio::io_context& io) : socket(io), connect_timer(io) {}
 
     void close() {
         error_code ignored;
         socket.close(ignored);
-        resolver.cancel();
+        if (lookup_wait) lookup_wait->cancel();
         connect_timer.cancel();
         buffer.clear();
+        is_given_up = true;
     }
 
     // Whether the peer closed it, or sent what nobody asked for, while it was idle.
@@ -71,12 +73,13 @@ struct Connection {
     }
 
     tcp::socket socket;
-    tcp::resolver resolver;
     asio::steady_timer connect_timer;
+    std::shared_ptr<asio::steady_timer> lookup_wait;  // while its host is looked up
     boost::beast::flat_buffer buffer;
     Address address;  // where it is connected to
     Clock::time_point idle_since;
     bool is_reusable = false;
+    bool is_given_up = false;  // closed since it began to connect
 };
 
 using ConnectionPtr = std::shared_ptr<Connection>;
@@ -406,9 +409,10 @@ asio::awaitable<Result<Response>> Client::State::exchange_on(ConnectionPtr conne
 
 asio::awaitable<error_code> Client::State::connect(ConnectionPtr connection) {
     auto to = peer.resolve();
-    if (!to) co_return Errc::unreachable;
+    if (!to) co_return to.error();
     move_to(*to);
     connection->address = *to;
+    connection->is_given_up = false;
     connection->connect_timer.expires_after(options.connect_timeout);
     connection->connect_timer.async_wait([connection](error_code cancelled) {
         // The time may have been moved while this handler was already on its way.
@@ -417,25 +421,26 @@ asio::awaitable<error_code> Client::State::connect(ConnectionPtr connection) {
     });
     const error_code error = co_await connect_socket(connection, *to);
     connection->connect_timer.expires_at(Clock::time_point::max());
-    if (error || !connection->socket.is_open()) co_return Errc::unreachable;
+    if (error) co_return error;
+    if (!connection->socket.is_open()) co_return Errc::unreachable;
     error_code ignored;
     connection->socket.set_option(tcp::no_delay(true), ignored);
     co_return error_code{};
 }
 
 asio::awaitable<error_code> Client::State::connect_socket(ConnectionPtr connection, Address to) {
-    error_code not_numeric;
-    const auto ip = asio::ip::make_address(to.host, not_numeric);
-    if (!not_numeric) {
-        const auto [error] =
-            co_await connection->socket.async_connect(tcp::endpoint(ip, to.port), quiet);
-        co_return error;
-    }
-    const auto [unresolved, found] = co_await connection->resolver.async_resolve(
-        to.host, std::to_string(to.port), tcp::resolver::numeric_service, quiet);
-    if (unresolved) co_return unresolved;
-    const auto [error, endpoint] = co_await asio::async_connect(connection->socket, found, quiet);
-    co_return error;
+    Lookup& lookup = asio::use_service<Lookup>(io);
+    connection->lookup_wait = std::make_shared<asio::steady_timer>(io);
+    auto found = co_await lookup.find(to.host, options.lookup, connection->lookup_wait);
+    connection->lookup_wait = nullptr;
+    if (!found) co_return found.error();
+    if (connection->is_given_up) co_return Errc::unreachable;
+    std::vector<tcp::endpoint> endpoints;
+    for (const asio::ip::address& each : *found) endpoints.emplace_back(each, to.port);
+    const auto [error, used] = co_await asio::async_connect(connection->socket, endpoints, quiet);
+    if (!error) co_return error;
+    lookup.doubt(to.host);
+    co_return Errc::unreachable;
 }
 
 Client::Client(asio::io_context& io, Endpoint peer, ClientOptions options)

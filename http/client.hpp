@@ -3,6 +3,7 @@
 
 #include "http/endpoint.hpp"
 #include "http/errc.hpp"
+#include "http/lookup.hpp"
 #include "http/message.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +20,8 @@ namespace twophase::http {
 struct ClientOptions {
     std::size_t max_connections = 64;  // to this peer; calls beyond it wait for one, in order
     std::size_t max_response_bytes = 8 * 1024 * 1024;
-    std::chrono::milliseconds connect_timeout{2'000};
+    std::chrono::milliseconds connect_timeout{2'000};  // with the lookup of the host's name
+    LookupOptions lookup;
     std::chrono::milliseconds idle_timeout{30'000};  // below the server's, so that ours ends first
 };
 

@@ -20,6 +20,7 @@ public:
         switch (static_cast<Errc>(value)) {
             case Errc::bad_endpoint: return "not a usable http:// or file: URL";
             case Errc::unreachable: return "no connection to the peer";
+            case Errc::unresolved: return "no address for the peer's host name";
             case Errc::timed_out: return "no whole answer by the deadline";
             case Errc::cut: return "the connection ended before the whole answer";
             case Errc::malformed: return "the method or target can't be sent";

@@ -11,6 +11,7 @@ namespace twophase::http {
 enum class Errc {
     bad_endpoint = 1,  // the configured URL can't be used
     unreachable,       // no connection: refused, no route, no address file yet
+    unresolved,        // no connection: no address is known for the host's name
     timed_out,         // no whole answer by the deadline
     cut,               // the connection ended before the whole answer
     malformed,         // the call has a method or a target that HTTP can't send

@@ -211,6 +211,17 @@ private:
     std::map<std::string, std::string> texts_;
 };
 
+/// An exit code when there is nothing left to do; throws Refused.
+std::optional<int> take_all_sources(const std::vector<Setting>& settings, const CommandLine& line) {
+    Flags flags(settings, line);
+    if (const auto code = flags.parse(line)) return code;
+    take_fallbacks(settings);
+    if (!flags.config().empty()) take_file(settings, flags.config());
+    take_environment(settings);
+    flags.take_all();
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::function<std::string(const Json&)> take_text(std::string& target) {
@@ -249,15 +260,29 @@ std::string read_integer(const Json& value, std::int64_t min, std::int64_t max, 
     return {};
 }
 
+std::vector<Setting> noted(std::vector<Setting> settings, Values& values) {
+    for (Setting& setting : settings)
+        setting.take =
+            [&values, name = setting.name, take = std::move(setting.take)](const Json& value) {
+                std::string refusal = take(value);
+                if (refusal.empty()) values[name] = value;
+                return refusal;
+            };
+    return settings;
+}
+
+std::string load_settings_again(const std::vector<Setting>& settings, const CommandLine& line) {
+    try {
+        take_all_sources(settings, line);
+        return {};
+    } catch (const Refused& refused) {
+        return refused.what();
+    }
+}
+
 std::optional<int> load_settings(const std::vector<Setting>& settings, const CommandLine& line) {
     try {
-        Flags flags(settings, line);
-        if (const auto code = flags.parse(line)) return code;
-        take_fallbacks(settings);
-        if (!flags.config().empty()) take_file(settings, flags.config());
-        take_environment(settings);
-        flags.take_all();
-        return std::nullopt;
+        return take_all_sources(settings, line);
     } catch (const Refused& refused) {
         std::cerr << line.program << ": " << refused.what() << "\n";
         return exit_usage;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +57,15 @@ struct CommandLine {
 /// variable or flag, wrong type, out of range). Variables that begin with TWOPHASE_CRASH_ or
 /// TWOPHASE_TEST_ aren't settings.
 std::optional<int> load_settings(const std::vector<Setting>& settings, const CommandLine& line);
+
+/// By name, what settings took last.
+using Values = std::map<std::string, Json>;
+
+/// The same settings; what each takes is noted in `values`, which must outlive them.
+std::vector<Setting> noted(std::vector<Setting> settings, Values& values);
+
+/// As load_settings(), for a program that runs: writes nothing, returns what is wrong.
+std::string load_settings_again(const std::vector<Setting>& settings, const CommandLine& line);
 
 /// A sample file: every setting with its meaning, unit and default, as commented JSON.
 std::string sample_file(const std::vector<Setting>& settings);

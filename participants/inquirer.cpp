@@ -24,6 +24,7 @@ struct Attempts {
     unsigned failures = 0;
     recovery::Time not_before{};
     std::size_t in_flight = 0;
+    bool is_heard = false;  // the last one was answered
 };
 
 /// What a coordinator answered, checked; nothing when it is no decision.
@@ -131,8 +132,10 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         const Attempts& lane = lanes[coordinator];
         const auto now = around.now();
         if (now < lane.not_before) return false;
-        // One probe at a time for a coordinator that didn't answer the last one.
-        if (lane.failures > 0 && lane.in_flight > 0) return false;
+        // One probe at a time for a coordinator that didn't answer the last one, or was never
+        // asked: the places are for all coordinators, and one that can't be found must not take
+        // them.
+        if (!lane.is_heard && lane.in_flight > 0) return false;
         const auto asked = pending.find(branch_key(item.gid, item.branch_id));
         return asked == pending.end() ||
                (asked->second.in_flight == 0 && now >= asked->second.not_before);
@@ -170,6 +173,7 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         --lane.in_flight;
         if (!result || result->status >= 500 || result->status == 429) {
             fail(lane, result ? retry_after(*result) : recovery::Time{0});
+            lane.is_heard = false;
             spdlog::info("inquiry {}/{}: no answer: {}",
                          item.gid,
                          item.branch_id,
@@ -179,6 +183,7 @@ struct Inquirer::State : std::enable_shared_from_this<State> {
         }
         lane.failures = 0;
         lane.not_before = {};
+        lane.is_heard = true;
         std::optional<Message> decision = read_decision(*result, item);
         if (!decision) {
             queue.metrics().note(Inquired::undecided);

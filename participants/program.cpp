@@ -146,6 +146,7 @@ struct Program::State {
 
     void read_metrics(recovery::Readings& to) {
         recovery::read_process(to);
+        recovery::read_log(to);
         recovery::read_server(to, *server);
         recovery::read_alerts(to, alerts);
         if (!is_ready) return;

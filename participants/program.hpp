@@ -40,8 +40,9 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// main() of a participant: settings, signals, exit code. 0 after SIGTERM or SIGINT; 2 for a
-/// configuration that can't be used or a store that another process owns; 3 when the store failed.
+/// main() of a participant: settings, signals, exit code. 0 after SIGTERM or SIGINT, or a SIGHUP
+/// where standard error is a terminal; 2 for a configuration that can't be used or a store that
+/// another process owns; 3 when the store failed.
 int run_program(Kind& kind, Config defaults, int argc, const char* const* argv);
 
 }  // namespace twophase::participants

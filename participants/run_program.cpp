@@ -1,16 +1,17 @@
 // main() of a participant: settings, signals, exit code.
 #include "http/settings.hpp"
 #include "participants/program.hpp"
+#include "recovery/log_output.hpp"
+#include "recovery/reload.hpp"
+#include "recovery/signals.hpp"
 #include "wal/store.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <string_view>
 #include <utility>
@@ -20,30 +21,24 @@ namespace {
 
 namespace asio = boost::asio;
 
-void log_to_stderr(const std::string& name, const std::string& level) {
-    spdlog::set_default_logger(spdlog::stderr_color_mt(name));
-    spdlog::set_level(spdlog::level::from_str(level));
-}
-
 bool asks_for_sample(int argc, const char* const* argv) {
     return std::any_of(argv, argv + argc, [](std::string_view argument) {
         return argument == "--print-sample-config";
     });
 }
 
-int serve(Kind& kind, Config config) {
+int serve(Kind& kind, Config config, recovery::HangUp hang_up, std::function<void()> reload) {
     asio::io_context io(1);
     int exit_code = 0;
     Program program(io, std::move(config), kind, [&](int code) {
         exit_code = code;
         io.stop();
     });
-    asio::signal_set signals(io, SIGTERM, SIGINT);
-    signals.async_wait([&](boost::system::error_code error, int) {
-        if (error) return;
+    const auto end = [&] {
         spdlog::info("stopping");
         program.stop([&io] { io.stop(); });
-    });
+    };
+    recovery::Signals signals(io, hang_up, {.end = end, .reload = std::move(reload)});
     try {
         program.start();
     } catch (const std::exception& error) {
@@ -55,7 +50,7 @@ int serve(Kind& kind, Config config) {
     } catch (const wal::StoreError& error) {
         // Reading can meet a failed commit before the writer has ended the process for it.
         spdlog::critical("the store failed, the process ends: {}", error.what());
-        spdlog::shutdown();
+        spdlog::default_logger()->flush();
         std::_Exit(wal::store_failed_exit_code);
     }
     return exit_code;
@@ -64,7 +59,8 @@ int serve(Kind& kind, Config config) {
 }  // namespace
 
 int run_program(Kind& kind, Config defaults, int argc, const char* const* argv) {
-    Config config = std::move(defaults);
+    const recovery::HangUp hang_up = recovery::prepare_process();
+    Config config = defaults;
     const std::vector<http::Setting> settings = settings_of(config);
     if (asks_for_sample(argc, argv)) {
         std::cout << http::sample_file(settings);
@@ -76,13 +72,20 @@ int run_program(Kind& kind, Config defaults, int argc, const char* const* argv) 
                                  .program = name,
                                  .about = "Takes part in transactions with " + kind.name() +
                                           "s; --print-sample-config prints a settings file."};
-    if (const auto code = http::load_settings(settings, line)) return *code;
-    log_to_stderr(name, config.log_level);
+    http::Values values;
+    if (const auto code = http::load_settings(http::noted(settings, values), line)) return *code;
+    recovery::log_to_stderr(name, config.log_level);
     if (const std::string fault = check(config); !fault.empty()) {
         spdlog::critical("{}", fault);
         return bad_configuration;
     }
-    return serve(kind, std::move(config));
+    const auto load_again = [&](http::Values& now) {
+        Config again = defaults;
+        const std::string wrong =
+            http::load_settings_again(http::noted(settings_of(again), now), line);
+        return wrong.empty() ? check(again) : wrong;
+    };
+    return serve(kind, std::move(config), hang_up, [&] { recovery::reload(values, load_again); });
 }
 
 }  // namespace twophase::participants

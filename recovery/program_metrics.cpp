@@ -1,6 +1,7 @@
 #include "recovery/program_metrics.hpp"
 
 #include "recovery/alert_titles.hpp"
+#include "recovery/log_output.hpp"
 
 #include <chrono>
 #include <prometheus/counter.h>
@@ -104,6 +105,12 @@ void read_alerts(Readings& to, const Alerts& alerts) {
     to.counter("twophase_alerts_dropped_total",
                "Alerts that found no place before the webhook and are lines of the log only.",
                static_cast<double>(alerts.dropped()));
+}
+
+void read_log(Readings& to) {
+    to.counter("twophase_log_lines_dropped_total",
+               "Lines of the log that nobody took in time, or that could not be written.",
+               static_cast<double>(log_lines_dropped()));
 }
 
 void add_metrics_route(http::Router& router, const Metrics& metrics) {

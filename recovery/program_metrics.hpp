@@ -46,6 +46,8 @@ std::function<void(const wal::Committed&)> store_metrics(Metrics& metrics);
 void read_store(Readings& readings, const wal::Store& store);
 void read_server(Readings& readings, const http::Server& server);
 void read_alerts(Readings& readings, const Alerts& alerts);
+/// What became of the lines of log_to_stderr().
+void read_log(Readings& readings);
 /// The standard process_* metrics, out of /proc.
 void read_process(Readings& readings);
 

@@ -105,7 +105,13 @@ void Program::start(const std::string& crash_at) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     const std::string log = (folder_ / (name_ + ".log")).string();
-    posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (has_log_file_)
+        posix_spawn_file_actions_addopen(
+            &actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    else if (log_to_)
+        posix_spawn_file_actions_adddup2(&actions, *log_to_, 2);
+    else
+        posix_spawn_file_actions_addclose(&actions, 2);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     ASSERT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), env.data()), 0)
         << words[0];
@@ -140,6 +146,15 @@ void Program::signal(int number) const {
 
 void Program::set_environment(const std::string& name, const std::string& value) {
     environment_[name] = value;
+}
+
+void Program::log_to(std::optional<int> descriptor) {
+    log_to_ = descriptor;
+    has_log_file_ = false;
+}
+
+void Program::add_arguments(const std::vector<std::string>& more) {
+    arguments_.insert(arguments_.end(), more.begin(), more.end());
 }
 
 void Program::kill() {

@@ -49,6 +49,11 @@ public:
     void signal(int number) const;
     /// A variable of the environment, for every start from now on.
     void set_environment(const std::string& name, const std::string& value);
+    /// Where it logs from the next start on in place of log_file(): a descriptor of the caller's,
+    /// or none, so that it starts with standard error closed.
+    void log_to(std::optional<int> descriptor);
+    /// More flags, from the next start on.
+    void add_arguments(const std::vector<std::string>& more);
     pid_t pid() const { return pid_; }
 
     std::filesystem::path address_file() const;
@@ -65,6 +70,8 @@ private:
     std::filesystem::path folder_;
     std::vector<std::string> arguments_;
     std::map<std::string, std::string> environment_;
+    std::optional<int> log_to_;
+    bool has_log_file_ = true;
     pid_t pid_ = -1;
 };
 

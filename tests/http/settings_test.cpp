@@ -228,5 +228,24 @@ TEST_F(SettingsTest, TheSampleHoldsEveryDefaultAndCanBeLoaded) {
     EXPECT_EQ(load({"--config", config.c_str()}), std::nullopt) << said_;
 }
 
+TEST_F(SettingsTest, AreReadAgainFromTheSameSourcesAndNotedByName) {
+    const std::string config = file(R"({"port": 1, "hosts": ["a"]})");
+    const std::vector<const char*> words{"service", "--config", config.c_str(), "--port", "2"};
+    const CommandLine line{.argc = static_cast<int>(words.size()), .argv = words.data()};
+    Values before;
+    EXPECT_EQ(load_settings_again(noted(settings(), before), line), "");
+    file(R"({"port": 3, "hosts": ["b"], "vote_timeout": 7})");
+    Values now;
+    EXPECT_EQ(load_settings_again(noted(settings(), now), line), "");
+    EXPECT_EQ(now.at("port"), before.at("port")) << "the flag is above the file";
+    EXPECT_EQ(now.at("hosts"), Json::array({"b"}));
+    EXPECT_EQ(now.at("vote_timeout"), 7);
+    EXPECT_EQ(now.at("address"), "127.0.0.1") << "as it was not said";
+    EXPECT_EQ(vote_timeout_.count(), 7);
+    file(R"({"vote_timeuot": 7})");
+    EXPECT_NE(load_settings_again(settings(), line).find("did you mean vote_timeout"),
+              std::string::npos);
+}
+
 }  // namespace
 }  // namespace twophase::http

@@ -1,8 +1,11 @@
 // What a participant in doubt asks, and which answers it takes.
 #include "participants/credit/credit.hpp"
+#include "participants/inquirer.hpp"
 #include "tests/participants/bench.hpp"
 #include "tests/participants/running.hpp"
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -33,18 +36,22 @@ std::string gid_in(const std::string& path) {
 
 /// A credit service that asks `coordinator` almost at once.
 struct Asking {
-    explicit Asking(const StandInCoordinator& coordinator) : participant(start(coordinator)) {
+    explicit Asking(const StandInCoordinator& coordinator, const std::string& silent = "")
+        : participant(start(coordinator, silent)) {
         const http::Endpoint& at = participant->endpoint();
         post(at, "/v1/accounts", {{"user_id", "ann"}, {"credit_type", "points"}});
         post(at,
              "/v1/accounts/ann/points/grant",
              {{"amount", 100}, {"business_code", "welcome"}, {"business_id", "1"}});
     }
-    std::unique_ptr<RunningParticipant> start(const StandInCoordinator& coordinator) {
+    std::unique_ptr<RunningParticipant> start(const StandInCoordinator& coordinator,
+                                              const std::string& silent) {
         Config config = credit::defaults();
         config.inquire_after = std::chrono::milliseconds(1);
         config.coordinators.insert_or_assign("main",
                                              http::Endpoint::parse(coordinator.url()).value());
+        if (!silent.empty())
+            config.coordinators.emplace("silent", http::Endpoint::parse(silent).value());
         return std::make_unique<RunningParticipant>(
             std::make_unique<credit::CreditKind>(), config, directory.path());
     }
@@ -131,6 +138,46 @@ TEST(InquiryTest, AsksAboutMoreThanFitAtOnce) {
     post(service.participant->endpoint(), "/v1/branches/prepare", many);
     EXPECT_TRUE(service.is_settled());
     EXPECT_EQ(service.account().at("balance"), 0);
+}
+
+/// Takes connections and says nothing.
+class SilentCoordinator {
+public:
+    SilentCoordinator() : listener_(io_, {boost::asio::ip::address_v4::loopback(), 0}) {
+        listener_.non_blocking(true);
+    }
+    std::string url() const {
+        return "http://127.0.0.1:" + std::to_string(listener_.local_endpoint().port());
+    }
+    /// How many connections were made.
+    std::size_t connections() {
+        boost::system::error_code none;
+        while (true) {
+            boost::asio::ip::tcp::socket socket(io_);
+            listener_.accept(socket, none);
+            if (none) return accepted_.size();
+            accepted_.push_back(std::move(socket));
+        }
+    }
+
+private:
+    boost::asio::io_context io_;
+    boost::asio::ip::tcp::acceptor listener_;
+    std::vector<boost::asio::ip::tcp::socket> accepted_;
+};
+
+TEST(InquiryTest, ACoordinatorThatWasNeverHeardTakesOnePlaceOfThose) {
+    SilentCoordinator silent;
+    const StandInCoordinator coordinator(
+        [](const std::string& path) { return decision(gid_in(path), "commit"); });
+    Asking service(coordinator, silent.url());
+    Json many = Json::array();
+    for (int n = 1; n <= 40; ++n) many.push_back(deduct(n, 1));
+    for (int n = 0; n < 39; ++n) many[n]["coordinator"] = "silent";
+    post(service.participant->endpoint(), "/v1/branches/prepare", many);
+    // The last of them all is main's.
+    EXPECT_TRUE(testing::eventually([&] { return service.account().at("balance") == 99; }));
+    EXPECT_LT(silent.connections(), InquirerOptions{}.most_in_flight);
 }
 
 }  // namespace
