@@ -82,7 +82,7 @@ MUTANTS = {
                                                                  "highest->is_undone ? Admission::is_new",
                                                                  "highest->is_durably_rolled_back ? Admission::is_new"),
     "an unclear answer ends the asking": ("coordinator/lanes.cpp",
-                                          "return schedule_.unclear(call, around_.now(), answer.is_to_go_alone);",
+                                          "return schedule_.unclear(\n                    call, around_.now(), answer.is_to_go_alone, answer.retry_after);",
                                           "return schedule_.settled(call);"),
     "an answer to somebody else counts": ("coordinator/messages.cpp",
                                           "return text_in(body, \"gid\") == subject.gid && text_in(body, \"branch_id\") == subject.branch_id;",
@@ -131,6 +131,10 @@ MUTANTS = {
     "any log is listened to": ("participants/branches.cpp", "if (message.log == (is_pinned ? pinned->second : seen.log)) return std::nullopt;",
                                "if (message.log == seen.log || !message.log.empty()) return std::nullopt;"),
     "another store is not noticed": ("coordinator/log_guard.cpp", "if (told.is_foreign || !remembered) return {};", "if (told.is_foreign || remembered || !remembered) return {};"),
+    "a step that was undone without room runs later": ("participants/branches.cpp",
+                                                       "if (!is_row_kept && message.verb == Verb::compensate) refuse_up_to_here(turn);", ""),
+    "what found no room is a yes": ("coordinator/protocol/protocol.cpp",
+                                    "const BranchVote no{.vote = Vote::refused,", "const BranchVote no{.vote = t->mode() == Mode::eventual ? Vote::executed : Vote::read_only,"),
 }
 # Some need a second change to compile.
 ALSO = {

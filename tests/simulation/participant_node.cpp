@@ -77,11 +77,13 @@ void ParticipantNode::boot() {
         options, [this](std::function<void()> function) { post(std::move(function)); });
     const TableOf table_of = [this](std::string_view table) { return store_->table(table); };
     queue_.emplace(*store_, 1'000, metrics_);
-    branches_.emplace(Branches::Options{.participant = name,
-                                        .coordinators = {"main"},
-                                        .has_room = [this] { return store_->headroom().has_room; }},
-                      table_of,
-                      make_resource(table_of));
+    branches_.emplace(
+        Branches::Options{.participant = name,
+                          .coordinators = {"main"},
+                          // A log that is full for new work is so for tombstones.
+                          .has_room = [this] { return !world.strikes(Fault::log_full); }},
+        table_of,
+        make_resource(table_of));
     if (store_->is_new()) {
         queue_->submit(
             {.work = [this](wal::Unit& unit) { found(unit, moment()); }, .then = [](Fate) {}});
