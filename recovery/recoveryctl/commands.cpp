@@ -171,7 +171,8 @@ Exit retry(Source& source, const std::string& gid, const Output& output) {
 
 Exit retry_all(Source& source, const Output& output) {
     Json answers = Json::array();
-    for_each_item(source, {.state = "unfinished"}, [&](const Json& item) {
+    const ListOrder every{.filter = {.state = "unfinished"}, .limit = 0};
+    for_each_item(source, every, [&](const Json& item) {
         answers.push_back(retried(source, text_in(item, "gid")));
         if (!output.is_json) output.out << printable(retry_text(answers.back())) << "\n";
         return true;
