@@ -144,7 +144,7 @@ private:
 
     void answer() {
         const Found found = service_.find(gid_);
-        const View view = view_of(gid_, found);
+        const View view = view_of(gid_, found, service_.config().participants);
         const bool is_satisfied =
             milestone_ != Milestone::started && service_.has_reached(gid_, milestone_);
         // One who asked for an answer at once still hears an outcome that is complete.
@@ -194,7 +194,7 @@ Response about(const Service& service,
     const bool is_told = found.live == nullptr || found.live->folded.is_started ||
                          found.live->phase == Phase::damaged;
     if ((found.live == nullptr && !found.folded) || !is_told) return unknown_gid(*gid);
-    return http::json_response(tell(view_of(*gid, found)));
+    return http::json_response(tell(view_of(*gid, found, service.config().participants)));
 }
 
 Response show(const Service& service, const Request& request) {

@@ -17,11 +17,12 @@ using http::Fields;
 using http::Json;
 
 constexpr std::size_t most_items = 1'000;
+constexpr std::size_t most_former_names = 100;
 constexpr std::size_t most_transactions = 200;  // in one request: it shares the loop with payments
 constexpr std::size_t step = 20;
 
 struct Asked {
-    std::string participant;
+    std::set<std::string> names;  // the asking participant's, former ones too
     std::optional<Gid> after;
     std::optional<Gid> through;
     std::optional<Gid> forgotten_up_to;
@@ -51,11 +52,22 @@ ListedBranch read_item(const http::Value& json, const std::string& path, Fields&
     return branch;
 }
 
+void read_former_names(Fields& fields, Asked& asked) {
+    const http::Value* former = fields.optional_array("former_names", 0, most_former_names);
+    if (former == nullptr) return;
+    for (const http::Value& name : *former) {
+        if (name.text().empty() || name.text().size() > 64)
+            return fields.fail("former_names", "names of the participant");
+        asked.names.insert(std::string(name.text()));
+    }
+}
+
 std::optional<http::Response> read_asked(const http::Request& request, Asked& asked) {
     const auto json = http::read_json(request.body);
     if (!json) return http::problem(json.error());
     Fields fields(json->root());
-    asked.participant = fields.text("participant", {.max_bytes = 64});
+    asked.names.insert(fields.text("participant", {.max_bytes = 64}));
+    read_former_names(fields, asked);
     asked.after = read_gid(fields, "after");
     asked.through = read_gid(fields, "through");
     asked.forgotten_up_to = read_gid(fields, "forgotten_up_to");
@@ -157,7 +169,7 @@ http::Response compare_branches(const Service& service, const http::Request& req
     for (const ListedBranch& item : asked.items) part.add_absent(item.gid);
     Json findings = Json::array();
     for (const Contradiction& found :
-         compare(asked.participant, asked.items, part.log(), asked.forgotten_up_to))
+         compare(asked.names, asked.items, part.log(), asked.forgotten_up_to))
         findings.push_back(to_json(found));
     Json answer{{"coordinator", service.config().id},
                 {"epoch", service.epoch()},

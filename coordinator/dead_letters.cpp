@@ -74,9 +74,11 @@ http::Response list_dead_letters(const Service& service, const http::Request& re
             // Only what is durably so: a crash must not take back what a person was told.
             if (t.folded.branches.size() <= i || t.folded.branches[i].how != How::dead_letter)
                 continue;
-            if (filter.participant.empty() ||
-                t.started().branches[i].participant == filter.participant)
-                items.push_back(item_json(t, i));
+            const SharedText& participant = t.started().branches[i].participant;
+            if (!filter.participant.empty() && participant != filter.participant) continue;
+            items.push_back(item_json(t, i));
+            const Participants& all = service.config().participants;
+            if (!all.empty() && !all.contains(participant)) items.back()["not_configured"] = true;
         }
     }
     return http::json_response({{"items", std::move(items)}, {"next", std::move(next)}});

@@ -151,7 +151,7 @@ private:
     void take(const Gid& gid, const Found& found) {
         last_ = gid;
         ++looked_at_;
-        const View view = view_of(gid, found);
+        const View view = view_of(gid, found, service_.config().participants);
         if (filter_.admits(view)) items_.push_back(item_json(view));
     }
 

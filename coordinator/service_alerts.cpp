@@ -67,6 +67,7 @@ void Service::look_for_trouble() {
                                    std::to_string(lane.waiting) + " calls wait",
                            .data = http::dump_replacing(
                                {{"participant", lane.participant}, {"waiting", lane.waiting}})});
+    alert_removed();
     // The oldest first: gids grow. A dead letter was told of when it died.
     note_oldest_in_doubt();
     const std::uint64_t now = wall_milliseconds();
@@ -89,6 +90,16 @@ void Service::look_for_trouble() {
                                                      {"mode", to_text(t.mode())},
                                                      {"phase", to_text(t.phase)}})});
     }
+}
+
+void Service::alert_removed() {
+    for (const auto& [participant, transactions] : removed_participants())
+        alerts_.raise({.kind = "unknown_participant",
+                       .subject = participant,
+                       .text = std::to_string(transactions) + " unfinished transactions name it; " +
+                               not_configured_text(participant),
+                       .data = http::dump_replacing(
+                           {{"participant", participant}, {"transactions", transactions}})});
 }
 
 void Service::note_oldest_in_doubt() {

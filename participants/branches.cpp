@@ -139,7 +139,8 @@ void Branches::record(const Turn& turn, const Outcome& outcome) const {
 
 Branches::Outcome Branches::decide(Turn& turn) const {
     const Message& message = turn.message;
-    if (message.participant != options_.participant)
+    if (message.participant != options_.participant &&
+        !options_.former_names.contains(message.participant))
         return {refuse(422, "wrong-participant", "this is " + options_.participant)};
     turn.branch = read<Branch>(turn.unit, tables_.branches, turn.key);
     turn.sender = read<Coordinator>(turn.unit, tables_.coordinators, message.coordinator);

@@ -29,6 +29,8 @@ public:
     struct Options {
         std::string participant;             // our name
         std::set<std::string> coordinators;  // those that we know how to ask
+        /// Names that this store had: what was begun under one of them goes on.
+        std::set<std::string> former_names = {};
         /// The only log that is listened to, by coordinator; others' are taken once confirmed.
         std::map<std::string, std::string> pinned_logs = {};
         /// Whether the store may take the end of a branch that it doesn't know, which only grows

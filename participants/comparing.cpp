@@ -100,8 +100,11 @@ BranchPage branches_to_compare(const wal::Reader& reader,
     return page;
 }
 
-std::string comparison_body(const std::string& participant, const BranchPage& page) {
+std::string comparison_body(const std::string& participant,
+                            const std::set<std::string>& former_names,
+                            const BranchPage& page) {
     Json body{{"participant", participant}};
+    if (!former_names.empty()) body["former_names"] = former_names;
     if (!page.after.empty()) body["after"] = page.after;
     if (!page.through.empty()) body["through"] = page.through;
     if (!page.forgotten_up_to.empty()) body["forgotten_up_to"] = page.forgotten_up_to;

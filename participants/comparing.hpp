@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,10 @@ BranchPage branches_to_compare(const wal::Reader& reader,
                                const std::string& after,
                                const Moment& moment);
 
-/// The body of POST /v1/comparisons.
-std::string comparison_body(const std::string& participant, const BranchPage& page);
+/// The body of POST /v1/comparisons. `former_names`: under which the log may know us too.
+std::string comparison_body(const std::string& participant,
+                            const std::set<std::string>& former_names,
+                            const BranchPage& page);
 
 /// What the coordinator says about a page.
 struct Compared {

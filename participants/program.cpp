@@ -206,6 +206,7 @@ struct Program::State {
         branches.emplace(
             Branches::Options{.participant = config.name,
                               .coordinators = ids_of(config.coordinators),
+                              .former_names = former_names(),
                               .pinned_logs = config.coordinator_logs,
                               .has_room = [this] { return has_room_for_ends(store->headroom()); }},
             table_of,
@@ -236,6 +237,11 @@ struct Program::State {
         forget_later(clock);
         is_ready = true;
         spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
+    }
+
+    std::set<std::string> former_names() const {
+        const auto& all = store->identity().former_ids;
+        return {all.begin(), all.end()};
     }
 
     /// Only now: a second start on this store must not lead everybody to itself.
@@ -270,6 +276,7 @@ struct Program::State {
             clock);
         ReconciliationOptions options;
         options.participant = config.name;
+        options.former_names = former_names();
         options.coordinators = config.coordinators;
         options.every = config.reconcile_every;
         options.correct_below = config.correct_below;

@@ -205,7 +205,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
         http::Call call;
         call.method = "POST";
         call.target = "/v1/comparisons";
-        call.body = comparison_body(options.participant, *page);
+        call.body = comparison_body(options.participant, options.former_names, *page);
         peers.at(now.coordinator)
             ->send(std::move(call),
                    options.timeout,

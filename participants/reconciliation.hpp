@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ namespace twophase::participants {
 
 struct ReconciliationOptions {
     std::string participant;                             // our name
+    std::set<std::string> former_names = {};             // those that this store had before
     std::map<std::string, http::Endpoint> coordinators;  // by id
     std::chrono::seconds every{3'600};                   // 0: only when asked
     std::int64_t correct_below = 100;

@@ -54,12 +54,16 @@ Gathered newest(Source& source, const ListOrder& order) {
     return all;
 }
 
+bool is_urgent(const Json& item) {
+    return text_in(item, "state") == "needs_attention" || !items_in(item, "not_configured").empty();
+}
+
 /// What needs a person first. Looks at all that is unfinished, keeping no more than asked for.
 Gathered most_urgent(Source& source, const ListOrder& order) {
     Gathered urgent;
     Gathered others;
     for_each_item(source, order.filter, [&](const Json& item) {
-        Gathered& kind = text_in(item, "state") == "needs_attention" ? urgent : others;
+        Gathered& kind = is_urgent(item) ? urgent : others;
         const bool has_place = order.limit == 0 || kind.items.size() < order.limit;
         if (has_place)
             kind.items.push_back(item);
@@ -91,6 +95,10 @@ std::string retry_text(const Json& answer) {
     const std::string gid = text_in(answer, "gid");
     if (answer.contains("refused")) return gid + ": " + text_in(answer, "refused");
     const std::uint64_t hurried = number_in(answer, "hurried");
+    const Json& removed = items_in(answer, "not_configured");
+    if (hurried == 0 && !removed.empty())
+        return gid + ": nothing to ask again: participant " + removed[0].get<std::string>() +
+               " is no longer configured (recoveryctl show tells what to do)";
     if (hurried == 0)
         return gid +
                ": nothing waited; its requests are under way (a dead letter: resolve --how retry)";

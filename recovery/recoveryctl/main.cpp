@@ -64,11 +64,13 @@ private:
     void add_log();
     void add_words_on_logs();
     void add_succession();
+    void add_rename_store();
     CLI::App* add_remote(const char* name, const char* about, const char* example);
     void add_reason(CLI::App* command);
     std::string coordinator_url() const;
     std::string participant_url() const;
     LogOrder log_order(const std::string& url) const;
+    const std::string& checked_reason() const;
 
     std::unique_ptr<Source> source() const;
     std::string gid() const;
@@ -122,6 +124,7 @@ CommandLine::CommandLine() {
     add_log();
     add_words_on_logs();
     add_succession();
+    add_rename_store();
 }
 
 CLI::App* CommandLine::add(const char* name, const char* about, const char* example) {
@@ -435,6 +438,24 @@ void CommandLine::add_succession() {
     move->callback([this] { run_ = [this] { return hand_over(data_, to_, is_sure_, output()); }; });
 }
 
+void CommandLine::add_rename_store() {
+    auto* command = add("rename-store",
+                        "Gives a stopped participant's store another name, and tells what has to "
+                        "be done at its coordinator.",
+                        "recoveryctl rename-store --data data/credit --to points --reason "
+                        "'two credits now' --yes");
+    command->add_option("--data", data_, "The store's directory")->required()->check(not_empty);
+    command->add_option("--to", to_, "The new name: 1 to 64 of A-Za-z0-9_-")->required();
+    add_reason(command);
+    add_yes(command);
+    command->callback([this] {
+        run_ = [this] {
+            const RenameOrder order{data_, to_, checked_reason(), user_name()};
+            return rename_participant_store(order, permits_any_filesystem(), is_sure_, output());
+        };
+    });
+}
+
 std::string CommandLine::coordinator_url() const {
     if (!coordinator_.empty()) return coordinator_;
     const std::string url = environment("TWOPHASE_COORDINATOR");
@@ -448,9 +469,13 @@ std::string CommandLine::participant_url() const {
 }
 
 LogOrder CommandLine::log_order(const std::string& url) const {
+    return {url, checked_reason(), user_name()};
+}
+
+const std::string& CommandLine::checked_reason() const {
     if (reason_.size() > longest_reason || !http::is_utf8(reason_))
         throw Failure(Exit::not_possible, "--reason: 1 to 1024 bytes of text");
-    return {url, reason_, user_name()};
+    return reason_;
 }
 
 std::unique_ptr<Source> CommandLine::source() const {

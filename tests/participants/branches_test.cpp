@@ -180,6 +180,23 @@ TEST(BranchesTest, WritesNothingForAMessageThatIsNotOfTheContract) {
     EXPECT_EQ(bench.audited(), audited);
 }
 
+TEST(BranchesTest, GoesOnWithWhatIsSentToANameThatItsStoreHad) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1));
+    const Branches renamed(
+        {.participant = "points", .coordinators = {"main"}, .former_names = {"credit"}},
+        bench.store.table_of(),
+        bench.resource);
+    const auto send = [&](Message message, const char* to) {
+        message.participant = to;
+        return text(bench.store.in_unit(
+            [&](wal::Unit& unit) { return renamed.handle(unit, message, bench.moment); }));
+    };
+    EXPECT_EQ(send(CreditBench::of(Verb::commit, gid(1)), "credit"), "200 committed");
+    EXPECT_EQ(send(CreditBench::of(Verb::prepare, gid(2)), "points"), "200 prepared");
+    EXPECT_EQ(send(CreditBench::of(Verb::prepare, gid(3)), "coupon"), "422 wrong-participant");
+}
+
 TEST(BranchesTest, WithoutRoomEndsWhatItKnowsAndTakesNothingNew) {
     CreditBench bench;
     bench.send(Verb::prepare, gid(1), 30);

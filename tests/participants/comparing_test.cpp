@@ -87,7 +87,7 @@ TEST_F(ComparingTest, OtherCoordinatorsBranchesEndAPageTooSoThatItStaysShort) {
 
 TEST_F(ComparingTest, TellsUpToWhereItHasForgotten) {
     plant("coordinators", "main", Coordinator{.forgotten_up_to = gid(7)});
-    const http::Json body = http::Json::parse(comparison_body("credit", page()));
+    const http::Json body = http::Json::parse(comparison_body("credit", {}, page()));
     EXPECT_EQ(body,
               (http::Json{{"participant", "credit"},
                           {"forgotten_up_to", gid(7)},
