@@ -110,10 +110,15 @@ public:
 
     /// A gid that the walk didn't meet.
     void add_absent(const Gid& gid) {
+        if (unreadable_.contains(gid)) ++not_compared_;
         if (log_.contains(gid)) return;
         LoggedTransaction& absent = log_[gid];
-        const bool is_ours = service_.core().find(gid) == nullptr && service_.inquire(gid);
-        if (!is_ours) return;  // live and not durable yet, or not minted here: nothing to say
+        if (service_.core().find(gid) != nullptr) return;  // live and not durable yet
+        if (!service_.inquire(gid)) {                      // not minted here: nothing to say
+            unreadable_.insert(gid);
+            ++not_compared_;
+            return;
+        }
         const bool is_replaced =
             !service_.guard().own().replaces.empty() && service_.may_settle_unknown(gid);
         if (is_replaced) {
@@ -128,13 +133,18 @@ public:
     const std::map<Gid, LoggedTransaction>& log() const { return log_; }
     /// Transactions of a log whose place this one took, which this one doesn't have.
     std::size_t replaced() const { return replaced_; }
+    /// Branches of which the log can say nothing.
+    std::size_t not_compared() const { return not_compared_; }
 
 private:
     void add(const wal::StoredTransaction& stored) {
         LoggedTransaction& transaction = log_[stored.gid];
         if (service_.core().find(stored.gid) != nullptr || !stored.is_finished) return;
         const Found found = read_back(stored);
-        if (found.damage.empty()) transaction = logged(*found.folded);
+        if (found.damage.empty())
+            transaction = logged(*found.folded);
+        else
+            unreadable_.insert(stored.gid);
     }
 
     bool may_be_forgotten(const Gid& gid) const { return gid <= service_.log().forgotten_up_to(); }
@@ -143,6 +153,8 @@ private:
     std::map<Gid, LoggedTransaction> log_;
     std::size_t read_ = 0;
     std::size_t replaced_ = 0;
+    std::size_t not_compared_ = 0;
+    std::set<Gid> unreadable_;  // or minted elsewhere
     std::optional<Gid> through_;
 };
 
@@ -174,6 +186,7 @@ http::Response compare_branches(const Service& service, const http::Request& req
     Json answer{{"coordinator", service.config().id},
                 {"epoch", service.epoch()},
                 {"of_replaced_logs", part.replaced()},
+                {"not_compared", part.not_compared()},
                 {"findings", std::move(findings)}};
     if (part.through()) answer["compared_through"] = to_text(*part.through());
     if (const auto forgotten = service.log().forgotten_up_to())

@@ -246,6 +246,7 @@ Response show_status(Service& service) {
                                 {"log_state", to_text(service.log_state())},
                                 {"live", service.core().transactions().size()},
                                 {"needs_attention", service.needing_attention()},
+                                {"ids_ahead_ms", service.ids_ahead()},
                                 {"running_seconds", store.running_seconds()},
                                 {"commits", store.commits()},
                                 {"log",

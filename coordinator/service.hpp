@@ -201,6 +201,8 @@ public:
     std::size_t needing_attention();
     /// All transactions below it that concern this participant are over: it may forget them.
     Gid low_water(std::string_view participant) const;
+    /// Milliseconds by which new ids are ahead of the wall clock; 0: not by a day.
+    std::uint64_t ids_ahead() const;
     /// How many unfinished transactions name each participant that is not configured.
     std::map<std::string, std::size_t> removed_participants() const;
     /// It can't end without a participant that is not configured.

@@ -51,6 +51,12 @@ public:
                   const LogClaim& claim,
                   const std::optional<LogClaim>& seen,
                   const Moment& moment) const;
+    /// Moves the low-water mark to one that the coordinator's own URL has told, also where that
+    /// lies ahead of our clock. Nothing where another log is listened to.
+    void take_mark(wal::Unit& unit,
+                   const std::string& coordinator,
+                   const LogClaim& claim,
+                   const std::string& low_water) const;
     /// Forgets which log this coordinator works on: the next one is taken once confirmed. By a
     /// person's word; audited. False where none is known.
     bool forget_log(wal::Unit& unit,
@@ -149,6 +155,7 @@ private:
     void note_end(Turn& turn, const Branch& branch) const;
     std::size_t forget_of(const std::string& coordinator,
                           wal::Unit& unit,
+                          const Moment& moment,
                           std::uint64_t newest_second,
                           std::size_t limit) const;
     void forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const;

@@ -90,12 +90,16 @@ BranchPage branches_to_compare(const wal::Reader& reader,
             page.through = last;
             break;
         }
-        if (!is_credible(gid, moment)) continue;
-        last = gid;
         const auto branch = branch_in(cursor);
         const bool is_its = branch && branch->coordinator == coordinator;
-        if (is_its && page.items.size() < most_items)
-            page.items.push_back({std::move(gid), std::move(branch_id), branch->state});
+        if (!is_time_ordered(gid)) {
+            if (is_its) page.not_askable.push_back(std::move(gid));
+            continue;
+        }
+        last = gid;
+        if (!is_its || page.items.size() >= most_items) continue;
+        const bool is_ahead = !is_credible(gid, moment);
+        page.items.push_back({std::move(gid), std::move(branch_id), branch->state, is_ahead});
     }
     return page;
 }
@@ -132,6 +136,8 @@ std::optional<Compared> read_comparison(const http::Response& response,
         fields.optional_text("forgotten_up_to", {.max_bytes = 64}).value_or("");
     compared.of_replaced_logs = static_cast<std::size_t>(
         fields.optional_integer("of_replaced_logs", 0, 1'000'000'000).value_or(0));
+    compared.not_compared = static_cast<std::size_t>(
+        fields.optional_integer("not_compared", 0, 1'000'000'000).value_or(0));
     compared.has_forgotten_later_ones = !forgotten.empty() && forgotten >= page.low_water;
     const http::Value* findings = fields.array("findings", 0, most_findings);
     if (fields.error()) return std::nullopt;

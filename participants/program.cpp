@@ -211,11 +211,13 @@ struct Program::State {
                               .has_room = [this] { return has_room_for_ends(store->headroom()); }},
             table_of,
             kind.open(table_of));
-        confirmer.emplace(machine,
-                          LogConfirmerOptions{.coordinators = config.coordinators, .backoff = {}},
-                          *branches,
-                          *queue,
-                          clock);
+        confirmer.emplace(
+            machine,
+            LogConfirmerOptions{
+                .participant = config.name, .coordinators = config.coordinators, .backoff = {}},
+            *branches,
+            *queue,
+            clock);
         add_contract_routes(router, *branches, *queue, *confirmer, clock, config.max_batch_items);
         kind.add_routes({.router = router,
                          .queue = *queue,
@@ -296,11 +298,29 @@ struct Program::State {
                                       finding.text,
                               .data = ""});
             },
-            [this](const ReconciliationReport& report) { gate->reconciled(report); });
+            [this](const ReconciliationReport& report) {
+                alert_uncompared(report);
+                gate->reconciled(report);
+            });
         add_reconciliation_routes(router, *reconciliation, *gate);
         if (is_stopping) return;
         reconciliation->start();
         gate->start(*reconciliation);
+    }
+
+    void alert_uncompared(const ReconciliationReport& report) {
+        for (const auto& with : report.compared) {
+            if (with.ahead > 0)
+                alerts.raise({.kind = "clock_ahead",
+                              .subject = with.coordinator,
+                              .text = with.ahead_text(),
+                              .data = {}});
+            if (with.not_compared > 0)
+                alerts.raise({.kind = "not_compared",
+                              .subject = with.coordinator,
+                              .text = with.fault,
+                              .data = {}});
+        }
     }
 
     void watch_room() {

@@ -2,8 +2,10 @@
 
 #include "participants/branch_books.hpp"
 #include "participants/comparing.hpp"
+#include "participants/credible.hpp"
 #include "participants/record.hpp"
 #include "participants/second_look.hpp"
+#include "recovery/alerts.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -55,8 +57,16 @@ bool ReconciliationReport::is_whole() const {
 
 bool ReconciliationReport::is_final() const {
     return fault.empty() && std::ranges::all_of(compared, [](const Compared& with) {
-               return with.is_whole || with.is_damaged;
+               return with.is_through || with.is_damaged;
            });
+}
+
+std::string ReconciliationReport::Compared::ahead_text() const {
+    if (ahead == 0) return "";
+    const auto milliseconds = static_cast<std::int64_t>(milliseconds_of(highest_ahead));
+    return std::to_string(ahead) + " branches of coordinator " + coordinator +
+           " have ids ahead of this clock, up to " + recovery::time_text(milliseconds * 1'000) +
+           ": its clock was ahead once, or this one is behind";
 }
 
 struct Reconciliation::State : std::enable_shared_from_this<State> {
@@ -227,13 +237,41 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
         now.of_replaced_logs += compared->of_replaced_logs;
         now.has_forgotten_later_ones |= compared->has_forgotten_later_ones;
         const std::string through = compared->through.empty() ? page.through : compared->through;
-        for (const BranchPage::Item& item : page.items)
-            if (through.empty() || item.gid <= through) ++now.branches;
+        count(page, through);
+        now.not_compared += compared->not_compared;
+        now.branches -= std::min(now.branches, compared->not_compared);
         settle(compared->findings, [this, through] {
             if (!through.empty()) return ask_later(through);
-            report.compared.back().is_whole = true;
+            end_comparison();
             compare_next();
         });
+    }
+
+    /// What of a page was compared, up to `through`; what comes after it comes with the next page.
+    void count(const BranchPage& page, const std::string& through) {
+        ReconciliationReport::Compared& now = report.compared.back();
+        const auto is_in = [&](const std::string& gid) {
+            return through.empty() || gid <= through;
+        };
+        for (const BranchPage::Item& item : page.items) {
+            if (!is_in(item.gid)) continue;
+            ++now.branches;
+            if (!item.is_ahead) continue;
+            ++now.ahead;
+            now.highest_ahead = item.gid;
+        }
+        now.not_compared +=
+            static_cast<std::size_t>(std::ranges::count_if(page.not_askable, is_in));
+    }
+
+    void end_comparison() {
+        ReconciliationReport::Compared& now = report.compared.back();
+        now.is_through = true;
+        now.is_whole = now.not_compared == 0;
+        if (!now.is_whole)
+            now.fault = std::to_string(now.not_compared) +
+                        " branches could not be compared: the log can't read their transactions, "
+                        "or never gives such ids";
     }
 
     void ask_later(const std::string& after) {

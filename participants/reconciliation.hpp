@@ -41,10 +41,17 @@ struct ReconciliationReport {
         std::string coordinator;
         std::size_t branches = 0;
         std::size_t of_replaced_logs = 0;
+        /// Branches that the log could say nothing of: it isn't whole, and another run will not be.
+        std::size_t not_compared = 0;
+        std::size_t ahead = 0;      // of the branches: their gids lie ahead of our clock
+        std::string highest_ahead;  // the highest such gid
+        bool is_through = false;    // every page was answered
         bool is_whole = false;
         std::string fault;                      // why it isn't
         bool has_forgotten_later_ones = false;  // see Compared
         bool is_damaged = false;  // nor will be: what is known of this coordinator is damaged here
+        /// How many lie ahead, and up to which time. Empty: none.
+        std::string ahead_text() const;
     };
     std::vector<Compared> compared;
     std::vector<Finding> findings;  // the first ones
@@ -54,7 +61,7 @@ struct ReconciliationReport {
 
     /// Everything was looked at, and every coordinator answered.
     bool is_whole() const;
-    /// Another run will not see more: it is whole, but for what is damaged.
+    /// Another run will not see more: it is whole, but for what is damaged or can't be compared.
     bool is_final() const;
 };
 

@@ -4,6 +4,8 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
+#include "participants/credible.hpp"
+#include "recovery/alerts.hpp"
 
 #include <utility>
 
@@ -42,6 +44,12 @@ Json to_json(const ReconciliationReport& report) {
                  {"branches", with.branches},
                  {"complete", with.is_whole}};
         if (!with.fault.empty()) one["error"] = with.fault;
+        if (with.not_compared > 0) one["not_compared"] = with.not_compared;
+        if (with.ahead > 0) {
+            one["ahead_of_clock"] = with.ahead;
+            one["ahead_up_to"] = recovery::time_text(
+                static_cast<std::int64_t>(milliseconds_of(with.highest_ahead)) * 1'000);
+        }
         if (with.of_replaced_logs > 0) one["of_replaced_logs"] = with.of_replaced_logs;
         if (with.has_forgotten_later_ones) one["has_forgotten_later_ones"] = true;
         compared.push_back(std::move(one));

@@ -49,6 +49,20 @@ std::string against(const Json& finding, const char* state, const char* number) 
     return told.empty() ? text_in(finding, number) : told;
 }
 
+/// What was compared with one coordinator's log, and what not.
+std::string compared_text(const Json& with) {
+    std::string text = text_in(with, "branches") + " branches compared";
+    if (!is_true(with, "complete")) {
+        const std::string error = printable(text_in(with, "error"));
+        text = number_in(with, "not_compared") > 0 ? text + "; " + error : "not compared: " + error;
+    }
+    if (number_in(with, "ahead_of_clock") > 0)
+        text += "\n  " + text_in(with, "ahead_of_clock") +
+                " of them have ids ahead of the participant's clock, up to " +
+                printable(text_in(with, "ahead_up_to"));
+    return text;
+}
+
 void show(const Json& report, std::ostream& out) {
     Table table({"KIND", "SUBJECT", "RECORDED", "EXPECTED", "DIFFERENCE", "ACTION"});
     for (const Json& finding : items_in(report, "findings"))
@@ -65,9 +79,7 @@ void show(const Json& report, std::ostream& out) {
                 << " checked\n";
     for (const Json& with : items_in(report, "compared"))
         out << "coordinator " << printable(text_in(with, "coordinator")) << ": "
-            << (is_true(with, "complete") ? text_in(with, "branches") + " branches compared"
-                                          : "not compared: " + printable(text_in(with, "error")))
-            << "\n";
+            << compared_text(with) << "\n";
     if (const std::string error = text_in(report, "error"); !error.empty())
         out << "not everything could be looked at: " << printable(error) << "\n";
     out << number_in(report, "found") << " findings, " << number_in(report, "corrected")

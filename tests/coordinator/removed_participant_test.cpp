@@ -75,6 +75,14 @@ TEST_F(RemovedParticipantTest, IsNamedWhereverItsTransactionsAreShown) {
         << "a retry that asks nobody says so";
 }
 
+TEST_F(RemovedParticipantTest, WhatWaitsForANameThatMayBeTheSameParticipantsHoldsItsMark) {
+    const Gid gid = strand();
+    EXPECT_EQ(service_->low_water("points"), gid) << "it may have been coupon before";
+    ASSERT_TRUE(resolve(gid, "gone"));
+    finish();
+    EXPECT_GT(service_->low_water("points"), gid);
+}
+
 TEST_F(RemovedParticipantTest, GoesOnByItselfOnceItIsPutBack) {
     const Gid gid = strand();
     put_back();

@@ -271,6 +271,38 @@ TEST(MarksTest, AGidThatIsNoTimeThatHasBeenMovesNoMark) {
     }
 }
 
+// As a coordinator's whose clock was ahead once: its ids never go back.
+TEST(MarksTest, AMarkAheadOfTheClockIsTakenFromTheCoordinatorItselfAlone) {
+    const auto ahead = [](int n) {
+        return "0290a1b2-0000-7000-8000-00000000000" + std::to_string(n);
+    };
+    CreditBench bench;
+    bench.send(Verb::rollback, ahead(1));
+    Message told = CreditBench::of(Verb::rollback, ahead(3));
+    told.low_water = ahead(2);
+    EXPECT_TRUE(bench.send(told).has_mark_ahead) << "who asks the coordinator hears more";
+    bench.moment.running_seconds += 2'000;
+    const auto forget = [&] {
+        return bench.store.in_unit(
+            [&](wal::Unit& unit) { return bench.branches.forget(unit, bench.moment, 1'000, 100); });
+    };
+    const auto take_mark = [&](const std::string& log, const std::string& mark) {
+        bench.store.in_unit([&](wal::Unit& unit) {
+            bench.branches.take_mark(unit, "main", {.log = log}, mark);
+            return 0;
+        });
+    };
+    EXPECT_EQ(forget(), 0U);
+    take_mark(std::string(32, 'b'), ahead(2));
+    take_mark("", "zzzz");
+    EXPECT_EQ(forget(), 0U) << "of another log, and no mark at all";
+    take_mark("", ahead(2));
+    EXPECT_EQ(forget(), 1U);
+    EXPECT_EQ(text(bench.send(Verb::prepare, ahead(1))), "409 too_late");
+    EXPECT_EQ(text(bench.send(Verb::prepare, ahead(4))), "200 prepared");
+    EXPECT_FALSE(bench.send(told).has_mark_ahead) << "it is known";
+}
+
 TEST(BranchesTest, RefusesAnotherCoordinatorsCommit) {
     CreditBench bench;
     bench.send(Verb::prepare, gid(1));
