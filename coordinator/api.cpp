@@ -1,5 +1,6 @@
 #include "coordinator/api.hpp"
 
+#include "coordinator/branch_evidence.hpp"
 #include "coordinator/comparison_api.hpp"
 #include "coordinator/dead_letters.hpp"
 #include "coordinator/listing.hpp"
@@ -297,6 +298,11 @@ void Api::add_operator_routes() {
         "POST", "/v1/transactions/{gid}/resolve", [this](const Request& request, Respond respond) {
             resolve(service_, request, std::move(respond));
         });
+    router_.add("GET",
+                "/v1/transactions/{gid}/branches/{branch_id}",
+                [this](const Request& request, const Respond& respond) {
+                    respond(show_branch(service_, request));
+                });
     router_.add("POST", "/v1/comparisons", [this](const Request& request, const Respond& respond) {
         respond(compare_branches(service_, request));
     });

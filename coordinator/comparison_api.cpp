@@ -1,5 +1,6 @@
 #include "coordinator/comparison_api.hpp"
 
+#include "coordinator/branch_evidence.hpp"
 #include "coordinator/comparison.hpp"
 #include "http/fields.hpp"
 #include "http/json.hpp"
@@ -17,6 +18,7 @@ using http::Fields;
 using http::Json;
 
 constexpr std::size_t most_items = 1'000;
+constexpr std::size_t most_payload_bytes = std::size_t{1} << 20;  // in one answer
 constexpr std::size_t most_former_names = 100;
 constexpr std::size_t most_transactions = 200;  // in one request: it shares the loop with payments
 constexpr std::size_t step = 20;
@@ -166,6 +168,19 @@ Json to_json(const Contradiction& found) {
             {"expected_state", found.expected_state}};
 }
 
+/// What the participant lacks has to be booked again: so it is told what was asked of it.
+void add_request(const Service& service,
+                 const Contradiction& found,
+                 std::size_t& room,
+                 Json& finding) {
+    if (found.expected_state != "committed" && found.expected_state != "executed") return;
+    Json request = request_of_branch(service, found.gid, found.branch_id);
+    const std::size_t bytes = request.dump().size();
+    if (bytes > room) return;
+    room -= bytes;
+    finding.update(request);
+}
+
 }  // namespace
 
 http::Response compare_branches(const Service& service, const http::Request& request) {
@@ -180,9 +195,12 @@ http::Response compare_branches(const Service& service, const http::Request& req
                       [&](const ListedBranch& item) { return item.gid > *part.through(); });
     for (const ListedBranch& item : asked.items) part.add_absent(item.gid);
     Json findings = Json::array();
+    std::size_t room = most_payload_bytes;
     for (const Contradiction& found :
-         compare(asked.names, asked.items, part.log(), asked.forgotten_up_to))
+         compare(asked.names, asked.items, part.log(), asked.forgotten_up_to)) {
         findings.push_back(to_json(found));
+        add_request(service, found, room, findings.back());
+    }
     Json answer{{"coordinator", service.config().id},
                 {"epoch", service.epoch()},
                 {"of_replaced_logs", part.replaced()},

@@ -74,7 +74,14 @@ Work work_of(const Message& message, const Branch& branch) {
 }  // namespace
 
 std::vector<std::string> branch_tables() {
-    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit", "audit_index"};
+    return {"branches",
+            "in_doubt",
+            "ended",
+            "coordinators",
+            "numbers",
+            "audit",
+            "audit_index",
+            "acknowledged"};
 }
 
 struct Branches::Turn {
@@ -141,8 +148,7 @@ void Branches::record(const Turn& turn, const Outcome& outcome) const {
 
 Branches::Outcome Branches::decide(Turn& turn) const {
     const Message& message = turn.message;
-    if (message.participant != options_.participant &&
-        !options_.former_names.contains(message.participant))
+    if (!is_our_name(message.participant))
         return {refuse(422, "wrong-participant", "this is " + options_.participant)};
     turn.branch = read<Branch>(turn.unit, tables_.branches, turn.key);
     turn.sender = read<Coordinator>(turn.unit, tables_.coordinators, message.coordinator);

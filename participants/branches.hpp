@@ -3,6 +3,7 @@
 
 #include "participants/audit.hpp"
 #include "participants/branch.hpp"
+#include "participants/branch_evidence.hpp"
 #include "participants/messages.hpp"
 #include "participants/resource.hpp"
 #include "wal/unit.hpp"
@@ -68,6 +69,27 @@ public:
     std::optional<LogClaim> known_log(const wal::Reader& reader,
                                       const std::string& coordinator) const;
 
+    enum class Condition { absent, sound, damaged };
+    /// Whether the record of this branch, or its entry among those in doubt, can't be read.
+    Condition condition(const Rows& rows,
+                        const std::string& gid,
+                        const std::string& branch_id) const;
+
+    /// What came of an operator's settlement of a damaged branch.
+    struct Settlement {
+        std::string refusal;  // a code; empty: it is settled
+        std::string message;
+        BranchState state = BranchState::prepared;
+    };
+    /// Writes a damaged branch anew, by what the coordinator's log tells of it; one that was
+    /// prepared here is carried out by the log's decision. Audited as `settle_damaged`. Refused,
+    /// and nothing is written, where the log doesn't tell the outcome. Throws DamagedRecord.
+    Settlement settle(wal::Unit& unit,
+                      const BranchEvidence& evidence,
+                      const std::string& reason,
+                      const Origin& who,
+                      const Moment& moment) const;
+
     /// Forgets up to `limit` ended branches that are below their coordinator's low-water mark and
     /// ended more than `retention_seconds` ago; the number forgotten.
     std::size_t forget(wal::Unit& unit,
@@ -120,6 +142,10 @@ public:
         return reader.count(tables_.in_doubt);
     }
 
+    /// Ours, or one that this store had before.
+    bool is_our_name(const std::string& participant) const {
+        return participant == options_.participant || options_.former_names.contains(participant);
+    }
     bool is_configured(const std::string& coordinator) const {
         return options_.coordinators.contains(coordinator);
     }
@@ -159,6 +185,13 @@ private:
                           std::uint64_t newest_second,
                           std::size_t limit) const;
     void forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const;
+    std::optional<std::uint64_t> second_of_end(const wal::Unit& unit,
+                                               const std::string& coordinator,
+                                               const std::string& key) const;
+    void write_settled(wal::Unit& unit,
+                       const std::string& key,
+                       Branch& branch,
+                       const Moment& moment) const;
 
     Options options_;
     Resource& resource_;

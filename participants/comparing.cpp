@@ -48,6 +48,12 @@ Finding read_finding(const http::Value& json,
     finding.recorded_state = fields.text("recorded_state", {.min_bytes = 0, .max_bytes = 32});
     finding.expected_state = fields.text("expected_state", {.min_bytes = 0, .max_bytes = 32});
     if (fields.error() || std::ranges::find(kinds, finding.kind) == kinds.end()) return {};
+    finding.operation = fields.optional_text("operation", {.max_bytes = 64}).value_or("");
+    if (const http::Value* payload = fields.optional_object("payload"))
+        finding.payload = http::dump(*payload);
+    finding.business_code = fields.optional_text("business_code", {.max_bytes = 128}).value_or("");
+    finding.business_id = fields.optional_text("business_id", {.max_bytes = 128}).value_or("");
+    if (fields.error()) return {};
     finding.coordinator = coordinator;
     finding.subject = finding.account_id = branch_key(finding.gid, finding.branch_id);
     // By the number of branches, as there is no balance to this.

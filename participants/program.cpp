@@ -6,8 +6,10 @@
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
 #include "participants/reconciliation.hpp"
+#include "participants/reconciliation_alerts.hpp"
 #include "participants/reconciliation_routes.hpp"
 #include "participants/restored.hpp"
+#include "participants/settler.hpp"
 #include "recovery/alerts.hpp"
 #include "recovery/backups.hpp"
 #include "recovery/machine.hpp"
@@ -203,6 +205,14 @@ struct Program::State {
                           .running_seconds = store->running_seconds()};
         };
         queue.emplace(*store, config.max_in_flight, participant_metrics);
+        queue->when_damaged([this](const std::string& key) {
+            alerts.raise({.kind = "damaged_record",
+                          .subject = key,
+                          .text = "a request met the record " + key +
+                                  ", which is not what was written, and was not carried out; of a "
+                                  "branch: recoveryctl settle-damaged",
+                          .data = {}});
+        });
         branches.emplace(
             Branches::Options{.participant = config.name,
                               .coordinators = ids_of(config.coordinators),
@@ -230,6 +240,9 @@ struct Program::State {
             if (gate->is_closed()) return respond(gate->why());
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
         });
+        settler.emplace(
+            machine, SettlerOptions{.coordinators = config.coordinators}, *branches, *queue, clock);
+        settler->add_route(router);
         start_inquiries(clock);
         start_reconciliation(clock, table_of);
         backups.emplace(
@@ -290,37 +303,15 @@ struct Program::State {
                                   .queue = *queue,
                                   .clock = clock},
             std::move(options),
-            [this](const Finding& finding) {
-                alerts.raise({.kind = "inconsistency",
-                              .subject = finding.kind + " " + finding.subject,
-                              .text = "recorded " + std::to_string(finding.recorded) +
-                                      ", calculated " + std::to_string(finding.calculated) + " " +
-                                      finding.text,
-                              .data = ""});
-            },
+            [this](const Finding& finding) { alert(alerts, finding); },
             [this](const ReconciliationReport& report) {
-                alert_uncompared(report);
+                alert(alerts, report);
                 gate->reconciled(report);
             });
         add_reconciliation_routes(router, *reconciliation, *gate);
         if (is_stopping) return;
         reconciliation->start();
         gate->start(*reconciliation);
-    }
-
-    void alert_uncompared(const ReconciliationReport& report) {
-        for (const auto& with : report.compared) {
-            if (with.ahead > 0)
-                alerts.raise({.kind = "clock_ahead",
-                              .subject = with.coordinator,
-                              .text = with.ahead_text(),
-                              .data = {}});
-            if (with.not_compared > 0)
-                alerts.raise({.kind = "not_compared",
-                              .subject = with.coordinator,
-                              .text = with.fault,
-                              .data = {}});
-        }
     }
 
     void watch_room() {
@@ -364,6 +355,7 @@ struct Program::State {
         forget_timer.cancel();
         if (inquirer) inquirer->stop();
         if (confirmer) confirmer->stop();
+        if (settler) settler->stop();
         if (gate) gate->stop();
         if (reconciliation) reconciliation->stop();
         if (room_watch) room_watch->stop();
@@ -386,6 +378,7 @@ struct Program::State {
     std::optional<RequestQueue> queue;
     std::optional<Branches> branches;
     std::optional<LogConfirmer> confirmer;
+    std::optional<Settler> settler;
     std::optional<Inquirer> inquirer;
     std::unique_ptr<Books> books;
     std::optional<RestoredGate> gate;
