@@ -135,10 +135,9 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
                  seen,
                  is_taken,
                  moment = clock()](wal::Unit& unit) {
-                    const Branches& branches = self->branches;
-                    *is_taken = branches.take_log(unit, coordinator, told.claim, seen, moment);
-                    if (*is_taken)
-                        branches.take_mark(unit, coordinator, told.claim, told.low_water);
+                    const Branches& rules = self->branches;
+                    *is_taken = rules.take_log(unit, coordinator, told.claim, seen, moment);
+                    if (*is_taken) rules.take_mark(unit, coordinator, told.claim, told.low_water);
                 },
             .then =
                 [self = shared_from_this(), coordinator, log, is_taken, is_news](Fate fate) {
