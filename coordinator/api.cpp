@@ -1,5 +1,6 @@
 #include "coordinator/api.hpp"
 
+#include "coordinator/branch_evidence.hpp"
 #include "coordinator/comparison_api.hpp"
 #include "coordinator/dead_letters.hpp"
 #include "coordinator/listing.hpp"
@@ -196,7 +197,7 @@ private:
 
     void answer() {
         const Found found = service_.find(gid_);
-        const View view = view_of(gid_, found);
+        const View view = view_of(gid_, found, service_.config().participants);
         const bool is_satisfied = waiting_.milestone != Milestone::started &&
                                   service_.has_reached(gid_, waiting_.milestone);
         // One who asked for an answer at once still hears an outcome that is complete.
@@ -258,7 +259,7 @@ Response about(const Service& service,
     const bool is_told = found.live == nullptr || found.live->folded.is_started ||
                          found.live->phase == Phase::damaged;
     if ((found.live == nullptr && !found.folded) || !is_told) return unknown_gid(*gid);
-    return http::json_response(tell(view_of(*gid, found)));
+    return http::json_response(tell(view_of(*gid, found, service.config().participants)));
 }
 
 Response show(const Service& service, const Request& request) {
@@ -380,6 +381,11 @@ void Api::add_operator_routes() {
         "POST", "/v1/transactions/{gid}/resolve", [this](const Request& request, Respond respond) {
             resolve(service_, request, std::move(respond));
         });
+    router_.add("GET",
+                "/v1/transactions/{gid}/branches/{branch_id}",
+                [this](const Request& request, const Respond& respond) {
+                    respond(show_branch(service_, request));
+                });
     router_.add("POST", "/v1/comparisons", [this](const Request& request, const Respond& respond) {
         respond(compare_branches(service_, request));
     });

@@ -1,7 +1,6 @@
 #include "coordinator/comparison.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace twophase::coordinator {
@@ -34,8 +33,8 @@ bool is_as_expected(const std::string& state, const std::string& expected) {
 
 class Comparison {
 public:
-    Comparison(const std::string& participant, const std::map<Gid, LoggedTransaction>& log)
-        : participant_(participant), log_(log) {}
+    Comparison(const std::set<std::string>& names, const std::map<Gid, LoggedTransaction>& log)
+        : names_(names), log_(log) {}
 
     void add(const ListedBranch& branch) {
         const LoggedTransaction& transaction = log_.at(branch.gid);
@@ -48,7 +47,7 @@ public:
         if (transaction.kind != LoggedTransaction::Kind::over) return;
         if (transaction.settled_by_hand) return add_settled(branch, *transaction.settled_by_hand);
         const auto named = transaction.branches.find(branch.branch_id);
-        if (named != transaction.branches.end() && named->second.participant == participant_) {
+        if (named != transaction.branches.end() && is_us(named->second)) {
             if (!is_as_expected(branch.state, named->second.expected))
                 add("different", branch, named->second.expected);
             else if (named->second.decided)
@@ -63,7 +62,7 @@ public:
             if (transaction.kind != LoggedTransaction::Kind::over) continue;
             if (forgotten_up_to && gid <= *forgotten_up_to) continue;
             for (const auto& [branch_id, branch] : transaction.branches)
-                if (branch.participant == participant_ && has_happened(branch.expected) &&
+                if (is_us(branch) && has_happened(branch.expected) &&
                     !listed_.contains({gid, branch_id}))
                     found_.push_back({"missing", gid, branch_id, "", branch.expected});
         }
@@ -84,13 +83,16 @@ private:
             add("different", branch, "committed");
     }
 
-    bool names_us(const LoggedTransaction& transaction) const {
-        return std::ranges::any_of(transaction.branches, [&](const auto& entry) {
-            return entry.second.participant == participant_;
-        });
+    bool is_us(const LoggedTransaction::Branch& branch) const {
+        return names_.contains(branch.participant);
     }
 
-    const std::string& participant_;
+    bool names_us(const LoggedTransaction& transaction) const {
+        return std::ranges::any_of(transaction.branches,
+                                   [&](const auto& entry) { return is_us(entry.second); });
+    }
+
+    const std::set<std::string>& names_;
     const std::map<Gid, LoggedTransaction>& log_;
     std::set<std::pair<Gid, std::string>> listed_;
     std::vector<Contradiction> found_;
@@ -115,11 +117,11 @@ LoggedTransaction logged(const Folded& folded) {
     return transaction;
 }
 
-std::vector<Contradiction> compare(const std::string& participant,
+std::vector<Contradiction> compare(const std::set<std::string>& names,
                                    const std::vector<ListedBranch>& listed,
                                    const std::map<Gid, LoggedTransaction>& log,
                                    const std::optional<Gid>& forgotten_up_to) {
-    Comparison comparison(participant, log);
+    Comparison comparison(names, log);
     for (const ListedBranch& branch : listed) comparison.add(branch);
     comparison.add_missing(forgotten_up_to);
     return std::move(comparison).take();

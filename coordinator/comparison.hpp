@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,15 +50,15 @@ struct Contradiction {
     friend bool operator==(const Contradiction&, const Contradiction&) = default;
 };
 
-/// Holds `participant`'s branches against the transactions of the same range of gids. Every gid of
-/// `listed` is in `log`. The participant has forgotten transactions up to `forgotten_up_to`: what
-/// it doesn't list of those is not missing.
+/// Holds the branches of a participant, under any of its `names`, against the transactions of the
+/// same range of gids. Every gid of `listed` is in `log`. The participant has forgotten
+/// transactions up to `forgotten_up_to`: what it doesn't list of those is not missing.
 ///
 /// The list was read before the log, so a branch may have moved on since: who reports what comes
 /// from here first looks again at the branch. That is simpler than a mark up to which both sides
 /// agree, and right for `missing` too: a participant that acknowledged an end before the log had it
 /// sees it at its second look.
-std::vector<Contradiction> compare(const std::string& participant,
+std::vector<Contradiction> compare(const std::set<std::string>& names,
                                    const std::vector<ListedBranch>& listed,
                                    const std::map<Gid, LoggedTransaction>& log,
                                    const std::optional<Gid>& forgotten_up_to);

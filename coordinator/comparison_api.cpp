@@ -1,5 +1,6 @@
 #include "coordinator/comparison_api.hpp"
 
+#include "coordinator/branch_evidence.hpp"
 #include "coordinator/comparison.hpp"
 #include "http/fields.hpp"
 #include "http/json.hpp"
@@ -17,11 +18,13 @@ using http::Fields;
 using http::Json;
 
 constexpr std::size_t most_items = 1'000;
+constexpr std::size_t most_payload_bytes = std::size_t{1} << 20;  // in one answer
+constexpr std::size_t most_former_names = 100;
 constexpr std::size_t most_transactions = 200;  // in one request: it shares the loop with payments
 constexpr std::size_t step = 20;
 
 struct Asked {
-    std::string participant;
+    std::set<std::string> names;  // the asking participant's, former ones too
     std::optional<Gid> after;
     std::optional<Gid> through;
     std::optional<Gid> forgotten_up_to;
@@ -51,11 +54,22 @@ ListedBranch read_item(const http::Value& json, const std::string& path, Fields&
     return branch;
 }
 
+void read_former_names(Fields& fields, Asked& asked) {
+    const http::Value* former = fields.optional_array("former_names", 0, most_former_names);
+    if (former == nullptr) return;
+    for (const http::Value& name : *former) {
+        if (name.text().empty() || name.text().size() > 64)
+            return fields.fail("former_names", "names of the participant");
+        asked.names.insert(std::string(name.text()));
+    }
+}
+
 std::optional<http::Response> read_asked(const http::Request& request, Asked& asked) {
     const auto json = http::read_json(request.body);
     if (!json) return http::problem(json.error());
     Fields fields(json->root());
-    asked.participant = fields.text("participant", {.max_bytes = 64});
+    asked.names.insert(fields.text("participant", {.max_bytes = 64}));
+    read_former_names(fields, asked);
     asked.after = read_gid(fields, "after");
     asked.through = read_gid(fields, "through");
     asked.forgotten_up_to = read_gid(fields, "forgotten_up_to");
@@ -98,10 +112,15 @@ public:
 
     /// A gid that the walk didn't meet.
     void add_absent(const Gid& gid) {
+        if (unreadable_.contains(gid)) ++not_compared_;
         if (log_.contains(gid)) return;
         LoggedTransaction& absent = log_[gid];
-        const bool is_ours = service_.core().find(gid) == nullptr && service_.inquire(gid);
-        if (!is_ours) return;  // live and not durable yet, or not minted here: nothing to say
+        if (service_.core().find(gid) != nullptr) return;  // live and not durable yet
+        if (!service_.inquire(gid)) {                      // not minted here: nothing to say
+            unreadable_.insert(gid);
+            ++not_compared_;
+            return;
+        }
         const bool is_replaced =
             !service_.guard().own().replaces.empty() && service_.may_settle_unknown(gid);
         if (is_replaced) {
@@ -116,13 +135,18 @@ public:
     const std::map<Gid, LoggedTransaction>& log() const { return log_; }
     /// Transactions of a log whose place this one took, which this one doesn't have.
     std::size_t replaced() const { return replaced_; }
+    /// Branches of which the log can say nothing.
+    std::size_t not_compared() const { return not_compared_; }
 
 private:
     void add(const wal::StoredTransaction& stored) {
         LoggedTransaction& transaction = log_[stored.gid];
         if (service_.core().find(stored.gid) != nullptr || !stored.is_finished) return;
         const Found found = read_back(stored);
-        if (found.damage.empty()) transaction = logged(*found.folded);
+        if (found.damage.empty())
+            transaction = logged(*found.folded);
+        else
+            unreadable_.insert(stored.gid);
     }
 
     bool may_be_forgotten(const Gid& gid) const { return gid <= service_.log().forgotten_up_to(); }
@@ -131,6 +155,8 @@ private:
     std::map<Gid, LoggedTransaction> log_;
     std::size_t read_ = 0;
     std::size_t replaced_ = 0;
+    std::size_t not_compared_ = 0;
+    std::set<Gid> unreadable_;  // or minted elsewhere
     std::optional<Gid> through_;
 };
 
@@ -140,6 +166,19 @@ Json to_json(const Contradiction& found) {
             {"branch_id", found.branch_id},
             {"recorded_state", found.recorded_state},
             {"expected_state", found.expected_state}};
+}
+
+/// What the participant lacks has to be booked again: so it is told what was asked of it.
+void add_request(const Service& service,
+                 const Contradiction& found,
+                 std::size_t& room,
+                 Json& finding) {
+    if (found.expected_state != "committed" && found.expected_state != "executed") return;
+    Json request = request_of_branch(service, found.gid, found.branch_id);
+    const std::size_t bytes = request.dump().size();
+    if (bytes > room) return;
+    room -= bytes;
+    finding.update(request);
 }
 
 }  // namespace
@@ -156,12 +195,16 @@ http::Response compare_branches(const Service& service, const http::Request& req
                       [&](const ListedBranch& item) { return item.gid > *part.through(); });
     for (const ListedBranch& item : asked.items) part.add_absent(item.gid);
     Json findings = Json::array();
+    std::size_t room = most_payload_bytes;
     for (const Contradiction& found :
-         compare(asked.participant, asked.items, part.log(), asked.forgotten_up_to))
+         compare(asked.names, asked.items, part.log(), asked.forgotten_up_to)) {
         findings.push_back(to_json(found));
+        add_request(service, found, room, findings.back());
+    }
     Json answer{{"coordinator", service.config().id},
                 {"epoch", service.epoch()},
                 {"of_replaced_logs", part.replaced()},
+                {"not_compared", part.not_compared()},
                 {"findings", std::move(findings)}};
     if (part.through()) answer["compared_through"] = to_text(*part.through());
     if (const auto forgotten = service.log().forgotten_up_to())

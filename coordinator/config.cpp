@@ -233,4 +233,10 @@ std::string check(const Config& config) {
     return {};
 }
 
+std::string not_configured_text(const std::string& participant) {
+    return "participant '" + participant +
+           "' is no longer configured: put it back into the coordinator's settings under this "
+           "name, or end its branches by hand (recoveryctl show)";
+}
+
 }  // namespace twophase::coordinator

@@ -22,6 +22,9 @@ struct ParticipantConfig {
 
 using Participants = std::map<std::string, ParticipantConfig, std::less<>>;  // by name
 
+/// What to do about a participant that transactions name and the settings don't.
+std::string not_configured_text(const std::string& participant);
+
 struct Config {
     std::filesystem::path data = "data/coordinator";
     std::string address = "127.0.0.1";

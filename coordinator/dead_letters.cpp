@@ -39,7 +39,7 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
 }
 
 /// As text: the payload is shown as it was sent, and no tree is built on the loop.
-void append_item(std::string& to, const Transaction& t, BranchIndex index) {
+void append_item(std::string& to, const Transaction& t, BranchIndex index, bool is_configured) {
     const BranchRequest& branch = t.started().branches[index];
     const BusinessKey& key = t.started().key;
     const FoldedBranch& failure = t.folded.branches[index];
@@ -51,6 +51,7 @@ void append_item(std::string& to, const Transaction& t, BranchIndex index) {
     object.text("gid", to_text(t.started().gid));
     object.text("last_error", failure.failure_code + ": " + failure.failure_message);
     object.number("max_retries", tries_of(branch) - 1);
+    if (!is_configured) object.raw("not_configured", "true");
     object.text("operation", branch.operation);
     object.text("participant", branch.participant);
     object.raw("payload", branch.payload);
@@ -63,6 +64,7 @@ http::Response list_dead_letters(const Service& service, const http::Request& re
     Filter filter;
     if (auto refusal = read_filter(request, filter)) return *std::move(refusal);
     const Protocol::Transactions& live = service.core().transactions();
+    const Participants& configured = service.config().participants;
     std::string items;
     std::size_t count = 0;
     Json next = nullptr;
@@ -79,11 +81,10 @@ http::Response list_dead_letters(const Service& service, const http::Request& re
             // Only what is durably so: a crash must not take back what a person was told.
             if (t.folded.branches.size() <= i || t.folded.branches[i].how != How::dead_letter)
                 continue;
-            if (!filter.participant.empty() &&
-                t.started().branches[i].participant != filter.participant)
-                continue;
+            const SharedText& participant = t.started().branches[i].participant;
+            if (!filter.participant.empty() && participant != filter.participant) continue;
             if (count++ > 0) items += ',';
-            append_item(items, t, i);
+            append_item(items, t, i, configured.empty() || configured.contains(participant));
         }
     }
     return {.status = 200,

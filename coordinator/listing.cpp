@@ -21,12 +21,17 @@ using http::Json;
 constexpr std::size_t largest_page = 500;
 constexpr std::size_t log_page = 100;
 constexpr std::size_t most_looked_at = 1'000;  // of the log's, in one request
-constexpr std::size_t most_live = 10'000;      // of the core's: it shares the loop with payments
+constexpr std::size_t most_live = 2'000;       // of the core's: it shares the loop with payments
 constexpr std::chrono::milliseconds longest_look{100};
 
 /// What a dead letter waits in is not over.
 bool is_over(const View& view) {
     return (view.state == "committed" || view.state == "rolled_back") && view.dead_letters == 0;
+}
+
+/// A person has to act, or it never ends.
+bool is_urgent(const View& view) {
+    return view.state == "needs_attention" || !view.not_configured.empty();
 }
 
 struct Filter {
@@ -35,12 +40,13 @@ struct Filter {
     std::string business_code;
     std::string business_id;
     std::optional<Gid> before;
-    bool is_live = false;  // none of those that are over
     std::size_t limit = 100;
 
     bool admits(const View& view) const {
         if (state == "unfinished" && is_over(view)) return false;
-        if (!state.empty() && state != "unfinished" && view.state != state) return false;
+        if (state == "urgent" && !is_urgent(view)) return false;
+        const bool is_group = state.empty() || state == "unfinished" || state == "urgent";
+        if (!is_group && view.state != state) return false;
         if (participant.empty() && business_code.empty() && business_id.empty()) return true;
         if (view.started == nullptr) return false;
         if (!business_code.empty() && view.started->key.code != business_code) return false;
@@ -61,11 +67,13 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
                                                  "committed",
                                                  "rolled_back",
                                                  "needs_attention",
-                                                 "unfinished"};
+                                                 "unfinished",
+                                                 "urgent"};
     for (const auto& [name, value] : request.query) {
         if (name == "state") {
             if (!states.contains(value))
-                return http::problem({name, "one of the states of a transaction, or unfinished"});
+                return http::problem(
+                    {name, "one of the states of a transaction, unfinished or urgent"});
             filter.state = value;
         } else if (name == "participant") {
             filter.participant = value;
@@ -73,9 +81,6 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
             filter.business_code = value;
         } else if (name == "business_id") {
             filter.business_id = value;
-        } else if (name == "live") {
-            if (value != "true" && value != "false") return http::problem({name, "true or false"});
-            filter.is_live = value == "true";
         } else if (name == "before") {
             filter.before = parse_gid(value);
             if (!filter.before) return http::problem({name, "a gid"});
@@ -113,7 +118,7 @@ public:
     }
 
     Json finish() {
-        if (!is_by_key_ && !filter_.is_live && !is_only_live(filter_.state)) take_stored();
+        if (!is_by_key_ && !is_only_live(filter_.state)) take_stored();
         if (!is_full()) take_live_above(Gid{});
         Json next = nullptr;
         if (is_full() && last_) next = to_text(*last_);
@@ -136,7 +141,9 @@ private:
                                   {"attempt", entry->key.attempt},
                                   {"damage", "the entry of its business key fails its checksum"}});
             else if (!filter_.before || entry->gid < *filter_.before)
-                take(summary_of(entry->gid, service.find(entry->gid)), entry->gid);
+                take(
+                    summary_of(entry->gid, service.find(entry->gid), service.config().participants),
+                    entry->gid);
         }
     }
 
@@ -151,11 +158,10 @@ private:
             }
             const Transaction& t = at->second;
             live_.push_back({.gid = at->first, .item = {}});
-            if (filter_.state == "needs_attention" && !t.needs_attention()) continue;
             // Until its start is durable a gid is nobody's to know.
             if (!t.folded.is_started && t.phase != Phase::damaged) continue;
             const Found found{.live = &t, .folded = std::nullopt, .damage = std::string(t.damage)};
-            const View view = summary_of(at->first, found);
+            const View view = summary_of(at->first, found, service.config().participants);
             if (!filter_.admits(view)) continue;
             live_.back().item = item_json(view);
             ++admitted;

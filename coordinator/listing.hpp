@@ -11,9 +11,9 @@
 
 namespace twophase::coordinator {
 
-/// {items, next}: query state (or "unfinished": all but the ended), live (true: only what isn't
-/// finished), participant, business_code, business_id, before (a gid), limit (1 to 500, 100). A
-/// page may hold fewer items than exist: go on at `next` until it is null.
+/// {items, next}: query state (or "unfinished": all but the ended; "urgent": those of them for
+/// which a person has to act), participant, business_code, business_id, before (a gid), limit (1 to
+/// 500, 100). A page may hold fewer items than exist: go on at `next` until it is null.
 ///
 /// A page is made in two parts: begin() takes what is live, finish() reads the rest from the log.
 /// What was told before begin() is in it.

@@ -108,6 +108,10 @@ Response show_identity(const Service& service, const http::Request& request) {
     // Listened to by one who has seen more, this copy would take it from the newest.
     if (const auto seen = witness(request); seen && service.knows_less_than(*seen))
         answer["open"] = false;
+    // Of a mark ahead of its clock a participant asks here whether it is ours.
+    const auto participant = request.query.find("participant");
+    if (participant != request.query.end() && answer["open"] == true)
+        answer["low_water"] = to_text(service.low_water(participant->second));
     const auto nonce = request.query.find("nonce");
     answer["nonce"] = nonce == request.query.end() ? "" : nonce->second.substr(0, 64);
     return http::json_response(answer);

@@ -1,6 +1,7 @@
 #include "coordinator/operator_api.hpp"
 
 #include "coordinator/export.hpp"
+#include "coordinator/views.hpp"
 #include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -88,12 +89,6 @@ Response refused(ResolveRefusal refusal, const Gid& gid) {
                            "not-a-dead-letter",
                            "this branch is asked still; POST .../retry makes what waits due now",
                            about);
-        case ResolveRefusal::not_waiting:
-            return problem(409,
-                           "not-waiting",
-                           "only a branch that is told its decision of a two_phase transaction "
-                           "can be given up as gone",
-                           about);
         case ResolveRefusal::held_there:
             return problem(409,
                            "held-there",
@@ -175,8 +170,10 @@ Response retry(Service& service, const http::Request& request) {
         if (!service.find(*gid).folded) return unknown_gid(*gid);
         return problem(409, "finished", "the transaction is finished: nothing is left to retry");
     }
-    const std::size_t hurried = service.retry(*gid);
-    return http::json_response({{"gid", to_text(*gid)}, {"hurried", hurried}});
+    Json answer{{"gid", to_text(*gid)}, {"hurried", service.retry(*gid)}};
+    const View view = view_of(*gid, service.find(*gid), service.config().participants);
+    if (!view.not_configured.empty()) answer["not_configured"] = view.not_configured;
+    return http::json_response(answer);
 }
 
 void resolve(Service& service, const http::Request& request, http::Respond respond) {
@@ -228,6 +225,14 @@ Response list_participants(const Service& service) {
         if (!lane.held_for.empty()) item["held_for"] = lane.held_for;
         items.push_back(std::move(item));
     }
+    for (const auto& [participant, transactions] : service.removed_participants())
+        items.push_back({{"participant", participant},
+                         {"available", false},
+                         {"heard", false},
+                         {"waiting", transactions},
+                         {"in_flight", 0},
+                         {"configured", false},
+                         {"held_for", not_configured_text(participant)}});
     return http::json_response({{"items", std::move(items)}});
 }
 
@@ -241,6 +246,7 @@ Response show_status(Service& service) {
                                 {"log_state", to_text(service.log_state())},
                                 {"live", service.core().transactions().size()},
                                 {"needs_attention", service.needing_attention()},
+                                {"ids_ahead_ms", service.ids_ahead()},
                                 {"running_seconds", store.running_seconds()},
                                 {"commits", store.commits()},
                                 {"log",

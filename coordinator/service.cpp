@@ -236,8 +236,7 @@ void Service::perform(const Send& e) {
         perform(Alert{"unknown_participant",
                       e.gid,
                       e.branch,
-                      "'" + branch.participant +
-                          "' is no longer configured: put it back, or end the branch by hand"});
+                      not_configured_text(std::string(branch.participant))});
 }
 
 /// What can't be asked is answered as if the participant had refused it; once this turn is over, as

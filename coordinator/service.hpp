@@ -210,6 +210,14 @@ public:
     /// Unfinished transactions that a person has to look at. Of thousands it is up to a second old:
     /// counting looks at each, and whoever watches asks often.
     std::size_t needing_attention();
+    /// All transactions below it that concern this participant are over: it may forget them.
+    Gid low_water(std::string_view participant) const;
+    /// Milliseconds by which new ids are ahead of the wall clock; 0: not by a day.
+    std::uint64_t ids_ahead() const;
+    /// How many unfinished transactions name each participant that is not configured.
+    std::map<std::string, std::size_t> removed_participants() const;
+    /// It can't end without a participant that is not configured.
+    bool is_stranded(const Transaction& t) const;
 
 private:
     Admitted take(Submission submission);
@@ -223,6 +231,7 @@ private:
     void perform(const Alert& e);
     static recovery::AlertOptions alert_options(const Config& config);
     void look_for_trouble();
+    void alert_removed();
     Gid minted_before(recovery::Time age);
     void note_oldest_in_doubt();
     recovery::Time age_of_oldest(const Gid& gid) const;
@@ -231,6 +240,7 @@ private:
     void logged(std::vector<Record> records, wal::Written written);
 
     Rendered render(std::string_view participant, const BranchKey& key, Verb verb) const;
+    bool may_be_the_same(std::string_view participant, std::string_view other) const;
     std::string message_to(const Envelope& envelope,
                            const Transaction& t,
                            BranchIndex index,

@@ -67,6 +67,14 @@ void Service::look_for_trouble() {
                                    std::to_string(lane.waiting) + " calls wait",
                            .data = http::dump_replacing(
                                {{"participant", lane.participant}, {"waiting", lane.waiting}})});
+    alert_removed();
+    if (const std::uint64_t ahead = ids_ahead(); ahead > 0)
+        alerts_.raise({.kind = "clock_ahead",
+                       .subject = config_.id,
+                       .text = "new ids are " + std::to_string(ahead / 3'600'000) +
+                               " hours ahead of this clock, and stay so until it has caught up: it "
+                               "was ahead once, or it is behind now",
+                       .data = http::dump_replacing({{"ids_ahead_ms", ahead}})});
     // The oldest first: gids grow. A dead letter was told of when it died.
     note_oldest_in_doubt();
     const std::uint64_t now = wall_milliseconds();
@@ -89,6 +97,24 @@ void Service::look_for_trouble() {
                                                      {"mode", to_text(t.mode())},
                                                      {"phase", to_text(t.phase)}})});
     }
+}
+
+/// Ids never go back: after a clock that was ahead they stay there.
+std::uint64_t Service::ids_ahead() const {
+    constexpr std::uint64_t day = 86'400'000;
+    const std::uint64_t next = milliseconds_of(mint_->next_at_least());
+    const std::uint64_t now = wall_milliseconds();
+    return next > now + day ? next - now : 0;
+}
+
+void Service::alert_removed() {
+    for (const auto& [participant, transactions] : removed_participants())
+        alerts_.raise({.kind = "unknown_participant",
+                       .subject = participant,
+                       .text = std::to_string(transactions) + " unfinished transactions name it; " +
+                               not_configured_text(participant),
+                       .data = http::dump_replacing(
+                           {{"participant", participant}, {"transactions", transactions}})});
 }
 
 void Service::note_oldest_in_doubt() {

@@ -240,8 +240,10 @@ std::size_t Service::needing_attention() {
     const auto& all = core_.transactions();
     const Time now = around_.now();
     if (!counted_ || all.size() <= few || now >= counted_->at + fresh) {
-        const auto count = std::ranges::count_if(
-            all, [](const auto& each) { return each.second.needs_attention(); });
+        const bool none_is_removed = removed_participants().empty();
+        const auto count = std::ranges::count_if(all, [&](const auto& each) {
+            return each.second.needs_attention() || (!none_is_removed && is_stranded(each.second));
+        });
         counted_ = {now, static_cast<std::size_t>(count)};
     }
     return counted_->attention;

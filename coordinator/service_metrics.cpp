@@ -75,12 +75,14 @@ void Service::read_metrics(recovery::Readings& to) const {
     recovery::read_store(to, log_->store());
     read_lanes(to, lanes_.status());
     Live live;
+    const bool none_is_removed = removed_participants().empty();
     std::size_t in_doubt = 0;
     const Gid* oldest = nullptr;
     for (const auto& [gid, t] : core_.transactions()) {
         ++live.by_mode_and_phase[static_cast<std::size_t>(t.mode())]
                                 [static_cast<std::size_t>(t.phase)];
-        live.need_attention += t.needs_attention();
+        const bool is_stuck = t.needs_attention() || (!none_is_removed && is_stranded(t));
+        live.need_attention += is_stuck ? 1 : 0;
         live.dead_letters += t.dead_letters();
         if (!is_in_doubt(t)) continue;
         if (in_doubt++ == 0) oldest = &gid;  // gids grow

@@ -23,12 +23,30 @@ std::optional<BranchIndex> index_of(const Started& started, std::string_view bra
 
 }  // namespace
 
-Rendered Service::render(std::string_view participant, const BranchKey& key, Verb verb) const {
-    Gid low_water = core_.low_water(participant).value_or(mint_->next_at_least());
+Gid Service::low_water(std::string_view participant) const {
+    Gid lowest = core_.low_water(participant).value_or(mint_->next_at_least());
     // What a lost log had done must not be forgotten before somebody has settled it.
-    if (lowest_lost_) low_water = std::min(low_water, *lowest_lost_);
+    if (lowest_lost_) lowest = std::min(lowest, *lowest_lost_);
     if (const auto left = left_.find(std::string(participant)); left != left_.end())
-        low_water = std::min(low_water, left->second.begin()->gid);
+        lowest = std::min(lowest, left->second.begin()->gid);
+    // Nor what waits for the participant under a name that it had before.
+    for (const auto& [other, gids] : core_.unfinished_by_participant())
+        if (!gids.empty() && *gids.begin() < lowest && may_be_the_same(participant, other))
+            lowest = *gids.begin();
+    return lowest;
+}
+
+/// Two names of one participant: the same store was seen under both, or nobody knows any more who
+/// the other one is.
+bool Service::may_be_the_same(std::string_view participant, std::string_view other) const {
+    if (participant == other) return false;
+    const auto one = seen_.find(std::string(participant));
+    const auto two = seen_.find(std::string(other));
+    if (one != seen_.end() && two != seen_.end()) return one->second.store == two->second.store;
+    return !config_.participants.contains(other);
+}
+
+Rendered Service::render(std::string_view participant, const BranchKey& key, Verb verb) const {
     Envelope envelope{.gid = to_text(key.gid),
                       .branch_id = std::string(key.branch_id),
                       .participant = std::string(participant),
@@ -39,7 +57,7 @@ Rendered Service::render(std::string_view participant, const BranchKey& key, Ver
                       .position = position(),
                       .began_at = log_->store().began_at(),
                       .replaces = replaces_text_,
-                      .low_water = to_text(low_water),
+                      .low_water = to_text(low_water(participant)),
                       .origin = {}};
     const Transaction* t = core_.find(key.gid);
     const auto index = t == nullptr ? std::nullopt : index_of(t->started(), key.branch_id);
@@ -87,6 +105,24 @@ FilledPayload Service::payload_of(const Transaction& t, BranchIndex index) const
     const SharedText& payload = t.started().branches[index].payload;
     if (t.mode() == Mode::two_phase) return {.text = std::string(payload), .objection = {}};
     return with_results(payload, result_of, most_payload);
+}
+
+std::map<std::string, std::size_t> Service::removed_participants() const {
+    std::map<std::string, std::size_t> removed;
+    if (config_.participants.empty()) return removed;  // a tool's, which doesn't know them
+    for (const auto& [participant, gids] : core_.unfinished_by_participant())
+        if (!gids.empty() && !config_.participants.contains(participant))
+            removed.emplace(participant, gids.size());
+    return removed;
+}
+
+bool Service::is_stranded(const Transaction& t) const {
+    if (config_.participants.empty()) return false;
+    for (BranchIndex i = 0; i < t.live.size(); ++i)
+        if (t.needs_participant(i) &&
+            !config_.participants.contains(t.started().branches[i].participant))
+            return true;
+    return false;
 }
 
 void Service::answered(const std::string& participant,

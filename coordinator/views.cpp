@@ -5,7 +5,9 @@
 #include "http/json_text.hpp"
 #include "http/problem.hpp"
 
+#include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace twophase::coordinator {
 namespace {
@@ -24,7 +26,8 @@ struct BranchFacts {
     std::optional<How> how;
     const SharedText* result = nullptr;
     const LiveBranch* live = nullptr;
-    bool is_owed = false;  // it ended by hand, and its participant is told the decision
+    bool is_owed = false;      // it ended by hand, and its participant is told the decision
+    bool is_stranded = false;  // it needs a participant that is not configured
 };
 
 /// What `verb` is while it is asked or told.
@@ -100,6 +103,7 @@ void append_branch(std::string& to,
     if (decision && mode == Mode::eventual && branch.index > 0)
         object.number("max_retries", tries_of(*branch.request) - 1);
     if (!vote.message.empty()) object.text("message", vote.message);
+    if (branch.is_stranded) object.raw("not_configured", "true");
     if (const std::string progress = progress_of(branch); !progress.empty())
         object.raw("not_durable", progress);
     object.text("operation", branch.request->operation);
@@ -133,7 +137,19 @@ std::string state_of(Mode mode, std::optional<Decision> decision, bool is_comple
     return mode == Mode::two_phase ? "rolling_back" : "compensating";
 }
 
-void fill_live(View& view, const Transaction& t) {
+/// A branch that needs a participant which isn't configured: nothing is sent to it.
+bool is_stranded(const Transaction& t, BranchIndex i, const Participants& configured) {
+    return !configured.empty() && t.needs_participant(i) &&
+           !configured.contains(t.started().branches[i].participant);
+}
+
+void fill_live(View& view, const Transaction& t, const Participants& configured) {
+    for (BranchIndex i = 0; i < t.live.size(); ++i) {
+        if (!is_stranded(t, i, configured)) continue;
+        std::string name(t.started().branches[i].participant);
+        std::vector<std::string>& all = view.not_configured;
+        if (std::ranges::find(all, name) == all.end()) all.push_back(std::move(name));
+    }
     view.started = &t.started();
     view.decision = t.folded.decision;
     view.why = t.folded.why;
@@ -146,7 +162,7 @@ void fill_live(View& view, const Transaction& t) {
         view.refused_code = t.folded.branches[*view.why.branch].vote.code;
 }
 
-void list_live(View& view, const Transaction& t) {
+void list_live(View& view, const Transaction& t, const Participants& configured) {
     BranchList list(view, t.mode());
     for (BranchIndex i = 0; i < t.live.size(); ++i)
         list.add({.index = i,
@@ -155,7 +171,8 @@ void list_live(View& view, const Transaction& t) {
                   .how = t.told_end(i),
                   .result = &t.live[i].result,
                   .live = &t.live[i],
-                  .is_owed = t.is_owed(i) && t.told_end(i)});
+                  .is_owed = t.is_owed(i) && t.told_end(i),
+                  .is_stranded = is_stranded(t, i, configured)});
     list.close();
 }
 
@@ -194,8 +211,7 @@ std::string message_of_commit(const View& view) {
            " of its deliveries failed too often and wait for a person (recoveryctl show)";
 }
 
-/// One sentence on what happened and what to do.
-std::string message_of(const View& view) {
+std::string message_of_state(const View& view) {
     if (!view.damage.empty()) return "its records need a person's attention: " + view.damage;
     if (view.state == "needs_attention" && !view.decision)
         return "its log was restored from a backup that does not know the decision; a person must "
@@ -219,6 +235,13 @@ std::string message_of(const View& view) {
     return "rolled back: " + view.why.message;
 }
 
+/// What happened and what to do.
+std::string message_of(const View& view) {
+    std::string text = message_of_state(view);
+    for (const std::string& name : view.not_configured) text += "; " + not_configured_text(name);
+    return text;
+}
+
 /// The branch that a rollback is due to, for clients that act on it.
 void append_why(ObjectText& object, const View& view) {
     if (view.decision != Decision::rollback) return;
@@ -232,19 +255,19 @@ void append_why(ObjectText& object, const View& view) {
 
 }  // namespace
 
-View summary_of(const Gid& gid, const Found& found) {
+View summary_of(const Gid& gid, const Found& found, const Participants& configured) {
     View view{.gid = gid};
     if (found.live != nullptr)
-        fill_live(view, *found.live);
+        fill_live(view, *found.live, configured);
     else if (found.folded)
         fill_folded(view, *found.folded, found.damage);
     return view;
 }
 
-View view_of(const Gid& gid, const Found& found) {
-    View view = summary_of(gid, found);
+View view_of(const Gid& gid, const Found& found, const Participants& configured) {
+    View view = summary_of(gid, found, configured);
     if (found.live != nullptr)
-        list_live(view, *found.live);
+        list_live(view, *found.live, configured);
     else if (found.folded && found.damage.empty())
         list_folded(view, *found.folded);
     return view;
@@ -310,6 +333,7 @@ Json item_json(const View& view) {
     if (view.is_heuristic) json["heuristic"] = true;
     if (view.dead_letters > 0) json["dead_letters"] = view.dead_letters;
     if (!view.damage.empty()) json["damage"] = view.damage;
+    if (!view.not_configured.empty()) json["not_configured"] = view.not_configured;
     if (view.started == nullptr) return json;
     json["mode"] = to_text(view.started->mode);
     json["business_code"] = view.started->key.code;

@@ -6,6 +6,7 @@
 #include "http/message.hpp"
 
 #include <string>
+#include <vector>
 
 namespace twophase::coordinator {
 
@@ -22,12 +23,14 @@ struct View {
     std::string damage;
     std::string branches_text = "[]";  // JSON text: every client hears it, few need it as a tree
     std::string refused_code;          // what the branch that refused called it
+    /// Participants that it can't end without and that are not configured: nothing is sent to them.
+    std::vector<std::string> not_configured;
 };
 
-/// `found` must outlive the view.
-View view_of(const Gid& gid, const Found& found);
+/// `found` must outlive the view. `configured`: empty where nobody knows who is.
+View view_of(const Gid& gid, const Found& found, const Participants& configured = {});
 /// The same without the text of its branches: what a line of a listing needs.
-View summary_of(const Gid& gid, const Found& found);
+View summary_of(const Gid& gid, const Found& found, const Participants& configured = {});
 
 /// The answer of POST /v1/transactions: gid, state, decision, success, idempotent, message,
 /// branches. JSON text, its members in alphabetical order.

@@ -25,9 +25,14 @@ Finding index_finding(std::string_view key, bool is_listed, std::string text) {
 Finding damaged_record(std::string_view table, std::string_view key) {
     Finding finding;
     finding.kind = "damaged";
-    finding.subject = finding.account_id = std::string(table) + " " + in_hex(key);
-    finding.text =
-        "the record " + in_hex(key) + " of " + std::string(table) + " is not what was written";
+    const std::string name = readable_key(key);
+    finding.subject = finding.account_id = std::string(table) + " " + name;
+    finding.text = "the record " + name + " of " + std::string(table) + " is not what was written";
+    const bool is_branch = (table == "branches" || table == "in_doubt") && name == key;
+    if (!is_branch) return finding;
+    finding.subject = finding.account_id = name;
+    std::tie(finding.gid, finding.branch_id) = split_branch_key(key);
+    finding.text += " (recoveryctl settle-damaged takes its outcome from the coordinator's log)";
     return finding;
 }
 
@@ -97,17 +102,23 @@ BooksPage BranchBooks::check_branches(const wal::Reader& reader, const std::stri
 
 BooksPage BranchBooks::check_in_doubt(const wal::Reader& reader, const std::string& after) const {
     const Rows rows(reader);
-    return walk_rows(reader,
-                     in_doubt_,
-                     "in_doubt",
-                     after,
-                     rows_in_page,
-                     [&](std::string_view key, std::string_view, std::vector<Finding>& findings) {
-                         const auto branch = read<Branch>(rows, branches_, key);
-                         if (!branch || branch->state != BranchState::prepared)
-                             findings.push_back(index_finding(
-                                 key, true, "this branch counts as in doubt and is not prepared"));
-                     });
+    return walk_rows(
+        reader,
+        in_doubt_,
+        "in_doubt",
+        after,
+        rows_in_page,
+        [&](std::string_view key, std::string_view value, std::vector<Finding>& findings) {
+            try {
+                const auto branch = read<Branch>(rows, branches_, key);
+                if (!branch || branch->state != BranchState::prepared)
+                    return findings.push_back(index_finding(
+                        key, true, "this branch counts as in doubt and is not prepared"));
+            } catch (const DamagedRecord&) {
+                return;  // check_branches tells of it
+            }
+            decode<InDoubt>(key, value);
+        });
 }
 
 }  // namespace twophase::participants

@@ -74,7 +74,14 @@ Work work_of(const Message& message, const Branch& branch) {
 }  // namespace
 
 std::vector<std::string> branch_tables() {
-    return {"branches", "in_doubt", "ended", "coordinators", "numbers", "audit", "audit_index"};
+    return {"branches",
+            "in_doubt",
+            "ended",
+            "coordinators",
+            "numbers",
+            "audit",
+            "audit_index",
+            "acknowledged"};
 }
 
 struct Branches::Turn {
@@ -84,6 +91,7 @@ struct Branches::Turn {
     std::string key;
     std::optional<Coordinator> sender;  // as far as it is known here
     std::optional<Branch> branch;       // as it was before this message
+    bool has_mark_ahead = false;        // which only the coordinator can confirm
 };
 
 Branches::Branches(Options options, const TableOf& table_of, Resource& resource)
@@ -105,6 +113,7 @@ Answer Branches::handle(wal::Unit& unit, const Message& message, const Moment& m
               .branch = {}};
     Outcome outcome = decide(turn);
     if (turn.sender) outcome.answer.known_position = turn.sender->position;
+    outcome.answer.has_mark_ahead = turn.has_mark_ahead;
     if (is_audited(outcome)) record(turn, outcome);
     return std::move(outcome.answer);
 }
@@ -139,7 +148,7 @@ void Branches::record(const Turn& turn, const Outcome& outcome) const {
 
 Branches::Outcome Branches::decide(Turn& turn) const {
     const Message& message = turn.message;
-    if (message.participant != options_.participant)
+    if (!is_our_name(message.participant))
         return {refuse(422, "wrong-participant", "this is " + options_.participant)};
     turn.branch = read<Branch>(turn.unit, tables_.branches, turn.key);
     turn.sender = read<Coordinator>(turn.unit, tables_.coordinators, message.coordinator);
@@ -212,9 +221,9 @@ void Branches::remember(Turn& turn) const {
     Coordinator sender = turn.sender.value_or(Coordinator{});
     const bool is_new_log = message.log != sender.log;  // a pinned one
     // A mark above the message's own gid contradicts it: that transaction is under way.
-    const bool mark_grows = message.low_water > sender.low_water &&
-                            message.low_water <= message.gid &&
-                            is_credible(message.low_water, turn.moment);
+    const bool is_higher = message.low_water > sender.low_water && message.low_water <= message.gid;
+    const bool mark_grows = is_higher && is_credible(message.low_water, turn.moment);
+    turn.has_mark_ahead = is_higher && !mark_grows && is_time_ordered(message.low_water);
     const bool is_news = is_new_log || message.epoch != sender.epoch || mark_grows ||
                          message.position > sender.position;
     if (turn.sender && !is_news) return;
@@ -379,10 +388,10 @@ void Branches::finish(Turn& turn, Branch& branch, BranchState state) const {
     remember(turn);
 }
 
-/// Puts the branch among those that are forgotten one day. One whose gid is no time that has been
-/// stays for ever: by the highest gid forgotten all below it are refused.
+/// Puts the branch among those that are forgotten one day. One whose gid is no time stays for ever:
+/// by the highest gid forgotten all below it are refused.
 void Branches::note_end(Turn& turn, const Branch& branch) const {
-    if (is_credible(turn.message.gid, turn.moment))
+    if (is_time_ordered(turn.message.gid))
         turn.unit.put(tables_.ended, ended_key(branch, turn.key), "");
 }
 

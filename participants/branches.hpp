@@ -3,6 +3,7 @@
 
 #include "participants/audit.hpp"
 #include "participants/branch.hpp"
+#include "participants/branch_evidence.hpp"
 #include "participants/messages.hpp"
 #include "participants/resource.hpp"
 #include "wal/unit.hpp"
@@ -29,6 +30,8 @@ public:
     struct Options {
         std::string participant;             // our name
         std::set<std::string> coordinators;  // those that we know how to ask
+        /// Names that this store had: what was begun under one of them goes on.
+        std::set<std::string> former_names = {};
         /// The only log that is listened to, by coordinator; others' are taken once confirmed.
         std::map<std::string, std::string> pinned_logs = {};
         /// Whether the store may take a row for the end of a branch that it doesn't know, which
@@ -52,6 +55,12 @@ public:
                   const LogClaim& claim,
                   const std::optional<LogClaim>& seen,
                   const Moment& moment) const;
+    /// Moves the low-water mark to one that the coordinator's own URL has told, also where that
+    /// lies ahead of our clock. Nothing where another log is listened to.
+    void take_mark(wal::Unit& unit,
+                   const std::string& coordinator,
+                   const LogClaim& claim,
+                   const std::string& low_water) const;
     /// Forgets which log this coordinator works on: the next one is taken once confirmed. By a
     /// person's word; audited. False where none is known.
     bool forget_log(wal::Unit& unit,
@@ -62,6 +71,27 @@ public:
     /// What is known of this coordinator's log; nothing where no log of it is known. DamagedRecord.
     std::optional<LogClaim> known_log(const wal::Reader& reader,
                                       const std::string& coordinator) const;
+
+    enum class Condition { absent, sound, damaged };
+    /// Whether the record of this branch, or its entry among those in doubt, can't be read.
+    Condition condition(const Rows& rows,
+                        const std::string& gid,
+                        const std::string& branch_id) const;
+
+    /// What came of an operator's settlement of a damaged branch.
+    struct Settlement {
+        std::string refusal;  // a code; empty: it is settled
+        std::string message;
+        BranchState state = BranchState::prepared;
+    };
+    /// Writes a damaged branch anew, by what the coordinator's log tells of it; one that was
+    /// prepared here is carried out by the log's decision. Audited as `settle_damaged`. Refused,
+    /// and nothing is written, where the log doesn't tell the outcome. Throws DamagedRecord.
+    Settlement settle(wal::Unit& unit,
+                      const BranchEvidence& evidence,
+                      const std::string& reason,
+                      const Origin& who,
+                      const Moment& moment) const;
 
     /// Forgets up to `limit` ended branches that are below their coordinator's low-water mark and
     /// ended more than `retention_seconds` ago; the number forgotten.
@@ -115,6 +145,10 @@ public:
         return reader.count(tables_.in_doubt);
     }
 
+    /// Ours, or one that this store had before.
+    bool is_our_name(const std::string& participant) const {
+        return participant == options_.participant || options_.former_names.contains(participant);
+    }
     bool is_configured(const std::string& coordinator) const {
         return options_.coordinators.contains(coordinator);
     }
@@ -151,9 +185,17 @@ private:
     void note_end(Turn& turn, const Branch& branch) const;
     std::size_t forget_of(const std::string& coordinator,
                           wal::Unit& unit,
+                          const Moment& moment,
                           std::uint64_t newest_second,
                           std::size_t limit) const;
     void forget_one(wal::Unit& unit, std::string_view ended_key, Coordinator& sender) const;
+    std::optional<std::uint64_t> second_of_end(const wal::Unit& unit,
+                                               const std::string& coordinator,
+                                               const std::string& key) const;
+    void write_settled(wal::Unit& unit,
+                       const std::string& key,
+                       Branch& branch,
+                       const Moment& moment) const;
 
     Options options_;
     Resource& resource_;

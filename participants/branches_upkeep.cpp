@@ -1,6 +1,7 @@
 // What Branches does beside answering messages: forgetting ended branches, listing those in doubt.
 #include "http/json.hpp"
 #include "participants/branches.hpp"
+#include "participants/credible.hpp"
 #include "participants/record.hpp"
 
 #include <spdlog/spdlog.h>
@@ -58,6 +59,17 @@ bool Branches::take_log(wal::Unit& unit,
     return true;
 }
 
+void Branches::take_mark(wal::Unit& unit,
+                         const std::string& coordinator,
+                         const LogClaim& claim,
+                         const std::string& low_water) const {
+    auto known = read<Coordinator>(unit, tables_.coordinators, coordinator);
+    if (!known || known->log != claim.log || !is_time_ordered(low_water)) return;
+    if (low_water <= known->low_water) return;
+    known->low_water = low_water;
+    write(unit, tables_.coordinators, coordinator, *known);
+}
+
 bool Branches::forget_log(wal::Unit& unit,
                           const std::string& coordinator,
                           const std::string& reason,
@@ -104,7 +116,7 @@ std::size_t Branches::forget(wal::Unit& unit,
     std::size_t forgotten = 0;
     for (const std::string& name : names) {
         try {
-            forgotten += forget_of(name, unit, newest, limit - forgotten);
+            forgotten += forget_of(name, unit, moment, newest, limit - forgotten);
         } catch (const DamagedRecord& damage) {
             spdlog::error("nothing of coordinator {} is forgotten: {}", name, damage.what());
         }
@@ -114,16 +126,21 @@ std::size_t Branches::forget(wal::Unit& unit,
 
 std::size_t Branches::forget_of(const std::string& coordinator,
                                 wal::Unit& unit,
+                                const Moment& moment,
                                 std::uint64_t newest_second,
                                 std::size_t limit) const {
+    constexpr std::size_t most_ahead = 10'000;
+    std::size_t ahead = 0;
     Coordinator sender = read<Coordinator>(unit, tables_.coordinators, coordinator).value();
     const std::string prefix = ended_prefix(coordinator);
     std::vector<std::string> keys;
     // Ordered by the time of their end. The first one that must stay holds up those behind it:
-    // nearly all of them must stay too, and looking at each again and again would cost.
+    // nearly all of them must stay too, and looking at each again and again would cost. But for
+    // those ahead of the clock: they may be made up.
     const auto collect = [&](std::string_view key, std::string_view) {
         if (keys.size() == limit) return false;
-        if (split_branch_key(key.substr(prefix.size() + 8)).first >= sender.low_water) return false;
+        const std::string gid = split_branch_key(key.substr(prefix.size() + 8)).first;
+        if (gid >= sender.low_water) return !is_credible(gid, moment) && ++ahead < most_ahead;
         keys.emplace_back(key);
         return true;
     };

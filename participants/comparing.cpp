@@ -49,6 +49,12 @@ Finding read_finding(const http::Value& json,
     finding.recorded_state = fields.text("recorded_state", {.min_bytes = 0, .max_bytes = 32});
     finding.expected_state = fields.text("expected_state", {.min_bytes = 0, .max_bytes = 32});
     if (fields.error() || std::ranges::find(kinds, finding.kind) == kinds.end()) return {};
+    finding.operation = fields.optional_text("operation", {.max_bytes = 64}).value_or("");
+    if (const http::Value* payload = fields.optional_object("payload"))
+        finding.payload = http::dump(*payload);
+    finding.business_code = fields.optional_text("business_code", {.max_bytes = 128}).value_or("");
+    finding.business_id = fields.optional_text("business_id", {.max_bytes = 128}).value_or("");
+    if (fields.error()) return {};
     finding.coordinator = coordinator;
     finding.subject = finding.account_id = branch_key(finding.gid, finding.branch_id);
     // By the number of branches, as there is no balance to this.
@@ -91,18 +97,25 @@ BranchPage branches_to_compare(const wal::Reader& reader,
             page.through = last;
             break;
         }
-        if (!is_credible(gid, moment)) continue;
-        last = gid;
         const auto branch = branch_in(cursor);
         const bool is_its = branch && branch->coordinator == coordinator;
-        if (is_its && page.items.size() < most_items)
-            page.items.push_back({std::move(gid), std::move(branch_id), branch->state});
+        if (!is_time_ordered(gid)) {
+            if (is_its) page.not_askable.push_back(std::move(gid));
+            continue;
+        }
+        last = gid;
+        if (!is_its || page.items.size() >= most_items) continue;
+        const bool is_ahead = !is_credible(gid, moment);
+        page.items.push_back({std::move(gid), std::move(branch_id), branch->state, is_ahead});
     }
     return page;
 }
 
-std::string comparison_body(const std::string& participant, const BranchPage& page) {
+std::string comparison_body(const std::string& participant,
+                            const std::set<std::string>& former_names,
+                            const BranchPage& page) {
     Json body{{"participant", participant}};
+    if (!former_names.empty()) body["former_names"] = former_names;
     if (!page.after.empty()) body["after"] = page.after;
     if (!page.through.empty()) body["through"] = page.through;
     if (!page.forgotten_up_to.empty()) body["forgotten_up_to"] = page.forgotten_up_to;
@@ -132,6 +145,8 @@ std::optional<Compared> read_comparison(const http::Response& response,
         fields.optional_text("forgotten_up_to", {.max_bytes = 64}).value_or("");
     compared.of_replaced_logs = static_cast<std::size_t>(
         fields.optional_integer("of_replaced_logs", 0, 1'000'000'000).value_or(0));
+    compared.not_compared = static_cast<std::size_t>(
+        fields.optional_integer("not_compared", 0, 1'000'000'000).value_or(0));
     compared.has_forgotten_later_ones = !forgotten.empty() && forgotten >= page.low_water;
     const http::Value* findings = fields.array("findings", 0, most_findings);
     if (fields.error()) return std::nullopt;

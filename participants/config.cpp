@@ -1,6 +1,7 @@
 #include "participants/config.hpp"
 
 #include "http/settings.hpp"
+#include "participants/renaming.hpp"
 #include "wal/token.hpp"
 
 #include <spdlog/spdlog.h>
@@ -15,13 +16,8 @@ namespace {
 using http::Json;
 using http::Setting;
 
-bool is_id(const std::string& text) {
-    const auto fits = [](unsigned char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               c == '_' || c == '-';
-    };
-    return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), fits);
-}
+// Coordinators are named alike.
+bool is_id(const std::string& text) { return is_participant_name(text); }
 
 std::string take_coordinators(Config& config, const Json& value) {
     if (!value.is_object()) return "expected an object of base URLs by coordinator id";

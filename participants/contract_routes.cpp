@@ -143,7 +143,7 @@ private:
             log(exchange);
             queue_.metrics().note(verb_, exchange.answer);
         }
-        ask_about_new_log();
+        ask_what_is_new();
         wal::crash_point("reply", to_string(verb_));
         http::Response response =
             is_array_ ? array_of_answers()
@@ -154,10 +154,12 @@ private:
     }
 
     /// The sender asks again: by then it may be listened to.
-    void ask_about_new_log() {
+    void ask_what_is_new() {
         for (const auto& [message, answer] : exchanges_)
             if (answer.code == "unconfirmed-log")
                 return confirmer_.confirm(message.coordinator, [] {});
+        for (const auto& [message, answer] : exchanges_)
+            if (answer.has_mark_ahead) return confirmer_.confirm_mark(message.coordinator);
     }
 
     /// One request is of one coordinator, so the last message tells for all.

@@ -15,28 +15,28 @@ std::uint64_t tomorrow(const Moment& moment) {
                                       day_in_seconds);
 }
 
-bool is_canonical_uuid_v7(std::string_view text) {
+}  // namespace
+
+bool is_time_ordered(std::string_view gid) {
     constexpr std::string_view shape = "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx";
-    if (text.size() != shape.size()) return false;
+    if (gid.size() != shape.size()) return false;
     for (std::size_t i = 0; i < shape.size(); ++i) {
-        const char c = text[i];
+        const char c = gid[i];
         const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
         if (shape[i] == 'x' ? !is_hex : c != shape[i]) return false;
     }
     return true;
 }
 
-std::uint64_t milliseconds_of(std::string_view uuid) {
-    const std::string digits = std::string(uuid.substr(0, 8)) + std::string(uuid.substr(9, 4));
+std::uint64_t milliseconds_of(std::string_view gid) {
+    const std::string digits = std::string(gid.substr(0, 8)) + std::string(gid.substr(9, 4));
     std::uint64_t milliseconds = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), milliseconds, 16);
     return milliseconds;
 }
 
-}  // namespace
-
 bool is_credible(std::string_view gid, const Moment& moment) {
-    return is_canonical_uuid_v7(gid) && milliseconds_of(gid) / 1'000 <= tomorrow(moment);
+    return is_time_ordered(gid) && milliseconds_of(gid) / 1'000 <= tomorrow(moment);
 }
 
 std::uint64_t highest_epoch(std::uint64_t seen, const Moment& moment) {

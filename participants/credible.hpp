@@ -9,8 +9,14 @@
 
 namespace twophase::participants {
 
-/// A canonical UUIDv7 (RFC 9562, section 5.7: lower case) minted at most a day from now: a gid that
-/// may be taken as a point in time.
+/// A canonical UUIDv7 (RFC 9562, section 5.7: lower case): such gids order by time.
+bool is_time_ordered(std::string_view gid);
+
+/// Milliseconds since 1970, of one that is_time_ordered().
+std::uint64_t milliseconds_of(std::string_view gid);
+
+/// A time-ordered gid minted at most a day from now: one that may be taken as a point in time. What
+/// lies ahead is a coordinator's whose clock was ahead, or made up: only the coordinator can tell.
 bool is_credible(std::string_view gid, const Moment& moment);
 
 /// The highest epoch believed of a coordinator whose highest so far is `seen`. A coordinator counts

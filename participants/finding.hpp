@@ -24,9 +24,16 @@ struct Finding {
     std::string branch_id;
     std::string recorded_state;
     std::string expected_state;
+    /// What was asked of the branch: of one that is missing, to be booked again.
+    std::string operation;
+    std::string payload;  // JSON text
+    std::string business_code;
+    std::string business_id;
     std::string text;      // a sentence for people
     std::size_t rows = 0;  // that stand behind `calculated`
     bool is_corrected = false;
+    /// Not empty: a person has acknowledged it with these numbers, and why. It is quiet.
+    std::string acknowledged;
 
     /// Wraps around: damaged amounts may be anything.
     std::int64_t difference() const {

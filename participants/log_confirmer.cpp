@@ -16,9 +16,14 @@
 namespace twophase::participants {
 namespace {
 
+struct Identity {
+    LogClaim claim;
+    std::string low_water;  // empty: not told
+};
+
 /// What a coordinator says of its log; nothing when it is no answer to this question, or when the
 /// log may not be listened to yet.
-std::optional<LogClaim> read_identity(const http::Response& response,
+std::optional<Identity> read_identity(const http::Response& response,
                                       const std::string& coordinator,
                                       const std::string& nonce) {
     if (response.status != 200) return std::nullopt;
@@ -31,9 +36,10 @@ std::optional<LogClaim> read_identity(const http::Response& response,
     LogClaim claim = read_log_claim(fields);
     claim.epoch = static_cast<std::uint64_t>(
         fields.integer("epoch", 1, std::numeric_limits<std::int64_t>::max()));
+    std::string low_water = fields.optional_text("low_water", {.max_bytes = 64}).value_or("");
     const bool is_answer = !fields.error() && told_by == coordinator && echoed == nonce;
     if (!is_answer || !is_open || claim.log.empty() || claim.start.empty()) return std::nullopt;
-    return claim;
+    return Identity{std::move(claim), std::move(low_water)};
 }
 
 }  // namespace
@@ -45,6 +51,7 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
         std::vector<std::function<void()>> waiting;  // not empty: it is under way
         unsigned failures = 0;
         recovery::Time not_before{};
+        recovery::Time no_mark_before{};
     };
 
     State(recovery::Surroundings& the_surroundings,
@@ -71,20 +78,30 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
         if (question.waiting.size() == 1) ask(coordinator, question);
     }
 
+    void confirm_mark(const std::string& coordinator) {
+        constexpr std::chrono::seconds pause{1};
+        const auto found = questions.find(coordinator);
+        if (found == questions.end() || around.now() < found->second.no_mark_before) return;
+        found->second.no_mark_before = around.now() + pause;
+        confirm(coordinator, [] {});
+    }
+
     void ask(const std::string& coordinator, Question& question) {
         const std::string nonce = std::to_string(around.random());
         // Who lacks what was seen of its log says that it may not be listened to.
         const std::optional<LogClaim> seen = known_log(coordinator);
         http::Call call;
-        call.target = "/v1/identity?nonce=" + nonce + (seen ? "&" + to_query(*seen) : "");
+        call.target = "/v1/identity?nonce=" + nonce + "&participant=" + options.participant +
+                      (seen ? "&" + to_query(*seen) : "");
         question.peer->send(
             std::move(call),
             options.timeout,
             [self = shared_from_this(), coordinator, nonce, seen](
                 http::Result<http::Response> result) {
                 if (self->is_stopped) return;
-                auto claim = result ? read_identity(*result, coordinator, nonce) : std::nullopt;
-                if (claim) return self->take(coordinator, *std::move(claim), seen);
+                auto told = result ? read_identity(*result, coordinator, nonce) : std::nullopt;
+                if (told && self->may_take(coordinator, told->claim, seen))
+                    return self->take(coordinator, *std::move(told), seen);
                 spdlog::info("coordinator {} was asked which log it works on: {}",
                              coordinator,
                              result ? "no answer that counts, " + http::describe(*result)
@@ -101,23 +118,35 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
         }
     }
 
-    void take(const std::string& coordinator, LogClaim claim, const std::optional<LogClaim>& seen) {
+    /// The settings may name the log.
+    bool may_take(const std::string& coordinator,
+                  const LogClaim& claim,
+                  const std::optional<LogClaim>& seen) const {
+        return !branches.is_pinned(coordinator) || (seen && seen->log == claim.log);
+    }
+
+    void take(const std::string& coordinator, Identity told, const std::optional<LogClaim>& seen) {
         auto is_taken = std::make_shared<bool>(false);
-        const std::string log = claim.log;
+        const std::string log = told.claim.log;
+        const bool is_news = !seen || seen->log != log || seen->start != told.claim.start;
         queue.submit({
             .work =
                 [self = shared_from_this(),
                  coordinator,
-                 claim = std::move(claim),
+                 told = std::move(told),
                  seen,
                  is_taken,
                  moment = clock()](wal::Unit& unit) {
-                    *is_taken = self->branches.take_log(unit, coordinator, claim, seen, moment);
+                    const Branches& rules = self->branches;
+                    *is_taken = rules.take_log(unit, coordinator, told.claim, seen, moment);
+                    if (*is_taken) rules.take_mark(unit, coordinator, told.claim, told.low_water);
                 },
             .then =
-                [self = shared_from_this(), coordinator, log, is_taken](Fate fate) {
+                [self = shared_from_this(), coordinator, log, is_taken, is_news](Fate fate) {
                     const bool is_known = fate == Fate::durable && *is_taken;
-                    if (is_known)
+                    if (is_known && !is_news)
+                        spdlog::debug("coordinator {} told its low-water mark", coordinator);
+                    else if (is_known)
                         spdlog::info("listening to log {} of coordinator {}", log, coordinator);
                     else
                         spdlog::warn("log {} of coordinator {} is not listened to: another one is",
@@ -161,6 +190,10 @@ LogConfirmer::~LogConfirmer() { stop(); }
 
 void LogConfirmer::confirm(const std::string& coordinator, std::function<void()> then) {
     state_->confirm(coordinator, std::move(then));
+}
+
+void LogConfirmer::confirm_mark(const std::string& coordinator) {
+    state_->confirm_mark(coordinator);
 }
 
 void LogConfirmer::stop() {

@@ -17,6 +17,7 @@
 namespace twophase::participants {
 
 struct LogConfirmerOptions {
+    std::string participant = {};                        // our name
     std::map<std::string, http::Endpoint> coordinators;  // by id
     std::chrono::milliseconds timeout{2'000};            // of one question
     recovery::BackoffOptions backoff;                    // after a question that confirmed nothing
@@ -41,6 +42,9 @@ public:
     /// once, on the loop, when that is durable, or known not to be: at once where the coordinator
     /// isn't configured, or was asked in vain a moment ago.
     void confirm(const std::string& coordinator, std::function<void()> then);
+    /// A message told a low-water mark that lies ahead of our clock: asks the same question, whose
+    /// answer tells the mark too. At most once a second.
+    void confirm_mark(const std::string& coordinator);
     void stop();
 
 private:

@@ -88,6 +88,7 @@ struct Answer {
     /// Of a stale_epoch or other_log: what has been seen of this coordinator.
     std::optional<LogClaim> seen;
     std::uint64_t known_position = 0;  // of a message that was listened to: the highest seen
+    bool has_mark_ahead = false;       // of our clock: only the coordinator itself can confirm it
 
     std::string vote;   // "prepared" or "executed"
     std::string state;  // "committed", "rolled_back" or "compensated"

@@ -7,8 +7,10 @@
 #include "participants/contract_routes.hpp"
 #include "participants/inquirer.hpp"
 #include "participants/reconciliation.hpp"
+#include "participants/reconciliation_alerts.hpp"
 #include "participants/reconciliation_routes.hpp"
 #include "participants/restored.hpp"
+#include "participants/settler.hpp"
 #include "recovery/alerts.hpp"
 #include "recovery/backups.hpp"
 #include "recovery/machine.hpp"
@@ -206,18 +208,29 @@ struct Program::State {
                           .running_seconds = store->running_seconds()};
         };
         queue.emplace(*store, config.max_in_flight, participant_metrics);
+        queue->when_damaged([this](const std::string& key) {
+            alerts.raise({.kind = "damaged_record",
+                          .subject = key,
+                          .text = "a request met the record " + key +
+                                  ", which is not what was written, and was not carried out; of a "
+                                  "branch: recoveryctl settle-damaged",
+                          .data = {}});
+        });
         branches.emplace(
             Branches::Options{.participant = config.name,
                               .coordinators = ids_of(config.coordinators),
+                              .former_names = former_names(),
                               .pinned_logs = config.coordinator_logs,
                               .has_room = [this] { return has_room_for_ends(store->headroom()); }},
             table_of,
             kind.open(table_of));
-        confirmer.emplace(machine,
-                          LogConfirmerOptions{.coordinators = config.coordinators, .backoff = {}},
-                          *branches,
-                          *queue,
-                          clock);
+        confirmer.emplace(
+            machine,
+            LogConfirmerOptions{
+                .participant = config.name, .coordinators = config.coordinators, .backoff = {}},
+            *branches,
+            *queue,
+            clock);
         add_contract_routes(router, *branches, *queue, *confirmer, clock, config.max_batch_items);
         kind.add_routes({.router = router,
                          .queue = *queue,
@@ -232,6 +245,9 @@ struct Program::State {
             if (gate->is_closed()) return respond(gate->why());
             respond(http::json_response({{"status", "ready"}, {"epoch", store->epoch()}}));
         });
+        settler.emplace(
+            machine, SettlerOptions{.coordinators = config.coordinators}, *branches, *queue, clock);
+        settler->add_route(router);
         start_inquiries(clock);
         start_reconciliation(clock, table_of);
         backups.emplace(
@@ -241,6 +257,11 @@ struct Program::State {
         forget_later(clock);
         is_ready = true;
         spdlog::info("{} is ready, epoch {}", config.name, store->epoch());
+    }
+
+    std::set<std::string> former_names() const {
+        const auto& all = store->identity().former_ids;
+        return {all.begin(), all.end()};
     }
 
     /// Only now: a second start on this store must not lead everybody to itself.
@@ -275,6 +296,7 @@ struct Program::State {
             clock);
         ReconciliationOptions options;
         options.participant = config.name;
+        options.former_names = former_names();
         options.coordinators = config.coordinators;
         options.every = config.reconcile_every;
         options.correct_below = config.correct_below;
@@ -286,15 +308,11 @@ struct Program::State {
                                   .queue = *queue,
                                   .clock = clock},
             std::move(options),
-            [this](const Finding& finding) {
-                alerts.raise({.kind = "inconsistency",
-                              .subject = finding.kind + " " + finding.subject,
-                              .text = "recorded " + std::to_string(finding.recorded) +
-                                      ", calculated " + std::to_string(finding.calculated) + " " +
-                                      finding.text,
-                              .data = ""});
-            },
-            [this](const ReconciliationReport& report) { gate->reconciled(report); });
+            [this](const Finding& finding) { alert(alerts, finding); },
+            [this](const ReconciliationReport& report) {
+                alert(alerts, report);
+                gate->reconciled(report);
+            });
         add_reconciliation_routes(router, *reconciliation, *gate);
         if (is_stopping) return;
         reconciliation->start();
@@ -341,6 +359,7 @@ struct Program::State {
         forget_timer.cancel();
         if (inquirer) inquirer->stop();
         if (confirmer) confirmer->stop();
+        if (settler) settler->stop();
         if (gate) gate->stop();
         if (reconciliation) reconciliation->stop();
         if (room_watch) room_watch->stop();
@@ -363,6 +382,7 @@ struct Program::State {
     std::optional<RequestQueue> queue;
     std::optional<Branches> branches;
     std::optional<LogConfirmer> confirmer;
+    std::optional<Settler> settler;
     std::optional<Inquirer> inquirer;
     std::unique_ptr<Books> books;
     std::optional<RestoredGate> gate;

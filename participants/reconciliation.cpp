@@ -1,6 +1,8 @@
 #include "participants/reconciliation.hpp"
 
+#include "http/problem.hpp"
 #include "participants/branch_books.hpp"
+#include "participants/calls.hpp"
 #include "participants/comparing.hpp"
 #include "participants/record.hpp"
 #include "participants/second_look.hpp"
@@ -49,16 +51,6 @@ LookAround look_around(const std::vector<BooksWalk>& walks,
 
 }  // namespace
 
-bool ReconciliationReport::is_whole() const {
-    return fault.empty() && std::ranges::all_of(compared, &Compared::is_whole);
-}
-
-bool ReconciliationReport::is_final() const {
-    return fault.empty() && std::ranges::all_of(compared, [](const Compared& with) {
-               return with.is_whole || with.is_damaged;
-           });
-}
-
 struct Reconciliation::State : std::enable_shared_from_this<State> {
     State(Parts the_parts, ReconciliationOptions with, Alert the_alert, Done when_ended)
         : parts(std::move(the_parts)),
@@ -72,6 +64,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
                       table_of,
                       parts.branches.audit(),
                       parts.kind),
+          acknowledgements(table_of),
           schedule(parts.around.alarm()),
           pause(parts.around.alarm()) {
         for (const auto& [id, endpoint] : options.coordinators)
@@ -167,6 +160,12 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
     void keep(Finding finding) {
         ++report.found;
         if (finding.is_corrected) ++report.corrected;
+        if (!finding.acknowledged.empty()) {
+            ++report.acknowledged;
+            if (report.findings.size() < most_findings)
+                report.findings.push_back(std::move(finding));
+            return;
+        }
         spdlog::error("inconsistency {} of {}: recorded {}, calculated {}{} {}",
                       finding.kind,
                       finding.subject,
@@ -205,7 +204,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
         http::Call call;
         call.method = "POST";
         call.target = "/v1/comparisons";
-        call.body = comparison_body(options.participant, *page);
+        call.body = comparison_body(options.participant, options.former_names, *page);
         peers.at(now.coordinator)
             ->send(std::move(call),
                    options.timeout,
@@ -227,13 +226,41 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
         now.of_replaced_logs += compared->of_replaced_logs;
         now.has_forgotten_later_ones |= compared->has_forgotten_later_ones;
         const std::string through = compared->through.empty() ? page.through : compared->through;
-        for (const BranchPage::Item& item : page.items)
-            if (through.empty() || item.gid <= through) ++now.branches;
+        count(page, through);
+        now.not_compared += compared->not_compared;
+        now.branches -= std::min(now.branches, compared->not_compared);
         settle(compared->findings, [this, through] {
             if (!through.empty()) return ask_later(through);
-            report.compared.back().is_whole = true;
+            end_comparison();
             compare_next();
         });
+    }
+
+    /// What of a page was compared, up to `through`; what comes after it comes with the next page.
+    void count(const BranchPage& page, const std::string& through) {
+        ReconciliationReport::Compared& now = report.compared.back();
+        const auto is_in = [&](const std::string& gid) {
+            return through.empty() || gid <= through;
+        };
+        for (const BranchPage::Item& item : page.items) {
+            if (!is_in(item.gid)) continue;
+            ++now.branches;
+            if (!item.is_ahead) continue;
+            ++now.ahead;
+            now.highest_ahead = item.gid;
+        }
+        now.not_compared +=
+            static_cast<std::size_t>(std::ranges::count_if(page.not_askable, is_in));
+    }
+
+    void end_comparison() {
+        ReconciliationReport::Compared& now = report.compared.back();
+        now.is_through = true;
+        now.is_whole = now.not_compared == 0;
+        if (!now.is_whole)
+            now.fault = std::to_string(now.not_compared) +
+                        " branches could not be compared: the log can't read their transactions, "
+                        "or never gives such ids";
     }
 
     void ask_later(const std::string& after) {
@@ -244,7 +271,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
     void finish() {
         report.finished_at = parts.clock().microseconds;
         is_running = false;
-        if (report.found > 0 || !report.is_whole())
+        if (report.found > report.acknowledged || !report.is_whole())
             spdlog::warn("reconciliation: {} findings, {} corrected{}",
                          report.found,
                          report.corrected,
@@ -252,6 +279,56 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
         last = report;
         if (ended) ended(*last);
         for (const Done& done : std::exchange(waiting, {})) done(*last);
+    }
+
+    void acknowledge(const std::string& kind,
+                     const std::string& subject,
+                     const std::string& reason,
+                     const Origin& who,
+                     http::Respond respond) {
+        Finding* found = last ? find(*last, kind, subject) : nullptr;
+        if (found == nullptr)
+            return respond(http::problem(404,
+                                         "unknown-finding",
+                                         "the last reconciliation has no such finding that was "
+                                         "left alone: run one, and name "
+                                         "kind and subject as it does"));
+        const Moment moment = parts.clock();
+        const Finding finding = *found;
+        auto entry = second_look.acknowledgement_entry(finding, reason, who, moment);
+        parts.queue.submit({
+            .work =
+                [self = shared_from_this(), finding, reason, who, moment, entry](wal::Unit& unit) {
+                    self->acknowledgements.add(unit, finding, reason, who, moment);
+                    self->parts.branches.audit().append(unit, entry);
+                },
+            .then =
+                [self = shared_from_this(), finding, reason, respond = std::move(respond)](
+                    Fate fate) {
+                    if (fate != Fate::durable) return respond(not_done(fate));
+                    self->note_acknowledged(finding, reason);
+                    respond(http::json_response({{"acknowledged", true}, {"reason", reason}}));
+                },
+            .label = "acknowledge",
+        });
+    }
+
+    static Finding* find(ReconciliationReport& in,
+                         const std::string& kind,
+                         const std::string& subject) {
+        const auto found = std::ranges::find_if(in.findings, [&](const Finding& each) {
+            return each.kind == kind && each.subject == subject && !each.is_corrected;
+        });
+        return found == in.findings.end() ? nullptr : &*found;
+    }
+
+    void note_acknowledged(const Finding& finding, const std::string& reason) {
+        Finding* known = find(*last, finding.kind, finding.subject);
+        const bool is_same = known != nullptr && known->recorded == finding.recorded &&
+                             known->calculated == finding.calculated;
+        if (!is_same) return;  // another run has ended meanwhile
+        if (known->acknowledged.empty()) ++last->acknowledged;
+        known->acknowledged = reason;
     }
 
     Parts parts;
@@ -262,6 +339,7 @@ struct Reconciliation::State : std::enable_shared_from_this<State> {
     BranchBooks books;
     std::vector<BooksWalk> walks;
     SecondLook second_look;
+    Acknowledgements acknowledgements;
     std::unique_ptr<recovery::Alarm> schedule;
     std::unique_ptr<recovery::Alarm> pause;
     std::map<std::string, std::unique_ptr<recovery::Peer>> peers;
@@ -295,6 +373,14 @@ void Reconciliation::stop() {
 }
 
 void Reconciliation::run(Done done) { state_->run(std::move(done)); }
+
+void Reconciliation::acknowledge(const std::string& kind,
+                                 const std::string& subject,
+                                 const std::string& reason,
+                                 const Origin& who,
+                                 http::Respond respond) {
+    state_->acknowledge(kind, subject, reason, who, std::move(respond));
+}
 
 bool Reconciliation::is_running() const { return state_->is_running; }
 

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "http/endpoint.hpp"
+#include "http/message.hpp"
 #include "participants/books.hpp"
 #include "participants/branches.hpp"
-#include "participants/finding.hpp"
+#include "participants/reconciliation_report.hpp"
 #include "participants/request_queue.hpp"
 #include "recovery/surroundings.hpp"
 
@@ -16,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,37 +25,12 @@ namespace twophase::participants {
 
 struct ReconciliationOptions {
     std::string participant;                             // our name
+    std::set<std::string> former_names = {};             // those that this store had before
     std::map<std::string, http::Endpoint> coordinators;  // by id
     std::chrono::seconds every{3'600};                   // 0: only when asked
     std::int64_t correct_below = 100;
     std::chrono::milliseconds timeout{30'000};  // of one comparison
     std::chrono::milliseconds pause{10};        // between two comparisons: others use that loop too
-};
-
-/// What came of one run.
-struct ReconciliationReport {
-    std::int64_t started_at = 0;  // microseconds since 1970
-    std::int64_t finished_at = 0;
-    std::map<std::string, std::size_t> checked;  // how many accounts, branches, ...
-    struct Compared {
-        std::string coordinator;
-        std::size_t branches = 0;
-        std::size_t of_replaced_logs = 0;
-        bool is_whole = false;
-        std::string fault;                      // why it isn't
-        bool has_forgotten_later_ones = false;  // see Compared
-        bool is_damaged = false;  // nor will be: what is known of this coordinator is damaged here
-    };
-    std::vector<Compared> compared;
-    std::vector<Finding> findings;  // the first ones
-    std::size_t found = 0;          // all of them
-    std::size_t corrected = 0;
-    std::string fault;  // why something couldn't be checked or written down
-
-    /// Everything was looked at, and every coordinator answered.
-    bool is_whole() const;
-    /// Another run will not see more: it is whole, but for what is damaged.
-    bool is_final() const;
 };
 
 /// The look around runs on a thread of its own, over short snapshots; second looks go through the
@@ -86,6 +63,15 @@ public:
     /// Runs now, or joins the run that is under way; `done` is called once at its end.
     void run(Done done);
     bool is_running() const;
+    /// A person acknowledges a finding of the last report, with its numbers: it stays in the
+    /// report, and is neither alerted nor audited again until they change. A restored store isn't
+    /// opened by it. `respond` gets 200 once that is durable and in the audit; 404 where the last
+    /// report has no such finding.
+    void acknowledge(const std::string& kind,
+                     const std::string& subject,
+                     const std::string& reason,
+                     const Origin& who,
+                     http::Respond respond);
     /// The last run's; nothing before the first one ended.
     const std::optional<ReconciliationReport>& last() const;
 

@@ -4,6 +4,7 @@
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
+#include "participants/finding_json.hpp"
 
 #include <utility>
 
@@ -30,6 +31,8 @@ Json to_json(const Finding& finding) {
     add("recorded_state", finding.recorded_state);
     add("expected_state", finding.expected_state);
     add("message", finding.text);
+    add("acknowledged", finding.acknowledged);
+    add_request(json, finding);
     return json;
 }
 
@@ -42,6 +45,11 @@ Json to_json(const ReconciliationReport& report) {
                  {"branches", with.branches},
                  {"complete", with.is_whole}};
         if (!with.fault.empty()) one["error"] = with.fault;
+        if (with.not_compared > 0) one["not_compared"] = with.not_compared;
+        if (with.ahead > 0) {
+            one["ahead_of_clock"] = with.ahead;
+            one["ahead_up_to"] = with.ahead_up_to();
+        }
         if (with.of_replaced_logs > 0) one["of_replaced_logs"] = with.of_replaced_logs;
         if (with.has_forgotten_later_ones) one["has_forgotten_later_ones"] = true;
         compared.push_back(std::move(one));
@@ -53,7 +61,8 @@ Json to_json(const ReconciliationReport& report) {
               {"compared", std::move(compared)},
               {"findings", std::move(findings)},
               {"found", report.found},
-              {"corrected", report.corrected}};
+              {"corrected", report.corrected},
+              {"acknowledged", report.acknowledged}};
     if (!report.fault.empty()) json["error"] = report.fault;
     return json;
 }
@@ -65,18 +74,32 @@ http::Response respond_with(const Json& json) {
     return response;
 }
 
+Origin who_asks(const http::Request& request) {
+    return {.ip = request.remote_address,
+            .request_id = std::string(request.header("x-request-id").substr(0, 256)),
+            .actor = std::string(http::cut(request.header("X-Actor"), 128))};
+}
+
 void accept(RestoredGate& gate, const http::Request& request, http::Respond respond) {
     const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
     http::Fields fields(json->root());
     const std::string reason = fields.text("reason", {.max_bytes = 1024});
     if (const auto& error = fields.finish()) return respond(http::problem(*error));
-    const std::string actor(http::cut(request.header("X-Actor"), 128));
-    gate.accept(reason,
-                {.ip = request.remote_address,
-                 .request_id = std::string(request.header("x-request-id").substr(0, 256)),
-                 .actor = actor},
-                std::move(respond));
+    gate.accept(reason, who_asks(request), std::move(respond));
+}
+
+void acknowledge(Reconciliation& reconciliation,
+                 const http::Request& request,
+                 http::Respond respond) {
+    const auto json = http::read_json(request.body);
+    if (!json) return respond(http::problem(json.error()));
+    http::Fields fields(json->root());
+    const std::string kind = fields.text("kind", {.max_bytes = 64});
+    const std::string subject = fields.text("subject", {.max_bytes = 2'048});
+    const std::string reason = fields.text("reason", {.max_bytes = 1024});
+    if (const auto& error = fields.finish()) return respond(http::problem(*error));
+    reconciliation.acknowledge(kind, subject, reason, who_asks(request), std::move(respond));
 }
 
 }  // namespace
@@ -88,6 +111,11 @@ void add_reconciliation_routes(http::Router& router,
                "/v1/reconciliation/accept",
                [&gate](const http::Request& request, http::Respond respond) {
                    accept(gate, request, std::move(respond));
+               });
+    router.add("POST",
+               "/v1/reconciliation/acknowledge",
+               [&reconciliation](const http::Request& request, http::Respond respond) {
+                   acknowledge(reconciliation, request, std::move(respond));
                });
     router.add("POST",
                "/v1/reconciliation",

@@ -23,7 +23,8 @@ struct Series {
 }  // namespace
 
 DamagedRecord::DamagedRecord(std::string_view key)
-    : std::runtime_error("damaged record under key " + in_hex(key)) {}
+    : std::runtime_error("damaged record under key " + readable_key(key)),
+      key_(readable_key(key)) {}
 
 Encoder::Encoder() : bytes_(1, version) {}
 
@@ -77,6 +78,11 @@ std::string end_of(std::string_view prefix) {
     assert(!end.empty() && end.back() != '\xff');
     ++end.back();
     return end;
+}
+
+std::string readable_key(std::string_view key) {
+    const auto is_printable = [](char c) { return c >= ' ' && c <= '~'; };
+    return !key.empty() && std::ranges::all_of(key, is_printable) ? std::string(key) : in_hex(key);
 }
 
 std::string in_hex(std::string_view bytes) {

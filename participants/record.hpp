@@ -17,6 +17,11 @@ namespace twophase::participants {
 class DamagedRecord : public std::runtime_error {
 public:
     explicit DamagedRecord(std::string_view key);
+    /// For people: as it is where it is printable, else in hex.
+    const std::string& key() const { return key_; }
+
+private:
+    std::string key_;
 };
 
 /// Writes fields one after the other; a visitor for a record's `fields`.
@@ -102,6 +107,9 @@ std::uint64_t number_in(std::string_view key);
 
 /// The first key above all that begin with `prefix`, which doesn't end in 0xff.
 std::string end_of(std::string_view prefix);
+
+/// The key for people: as it is where all of it is printable ASCII, else in hex.
+std::string readable_key(std::string_view key);
 
 /// Lower-case hex.
 std::string in_hex(std::string_view bytes);

@@ -30,21 +30,22 @@ void RequestQueue::when_caught_up(std::function<void()> then) {
 }
 
 wal::Job RequestQueue::job_of(Piece piece) {
-    auto is_damaged = std::make_shared<bool>(false);
+    auto damaged = std::make_shared<std::string>();  // the key; empty: none
     wal::Job job;
-    job.work = [work = std::move(piece.work), is_damaged](wal::Unit& unit) {
+    job.work = [work = std::move(piece.work), damaged](wal::Unit& unit) {
         try {
-            *is_damaged = false;
+            damaged->clear();
             work(unit);
         } catch (const DamagedRecord& damage) {
             spdlog::error("a request was not carried out: {}", damage.what());
-            *is_damaged = true;
+            *damaged = damage.key();
             throw wal::BuildsOnRefused{};  // the store's word for: write nothing for this job
         }
     };
-    job.then = [this, then = std::move(piece.then), is_damaged](wal::Written written) {
+    job.then = [this, then = std::move(piece.then), damaged](wal::Written written) {
         --in_flight_;
-        if (*is_damaged)
+        if (!damaged->empty() && damaged_) damaged_(*damaged);
+        if (!damaged->empty())
             then(Fate::damaged);
         else
             then(written == wal::Written::durable ? Fate::durable : Fate::no_room);

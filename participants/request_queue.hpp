@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace twophase::participants {
@@ -44,6 +46,12 @@ public:
     void submit(std::vector<Piece> pieces);
     void submit(Piece piece);
 
+    /// Hears, on the loop, of every damaged record that a request met: its key, for people. Set
+    /// before the first request.
+    void when_damaged(std::function<void(const std::string& key)> then) {
+        damaged_ = std::move(then);
+    }
+
     /// Calls `then` once all that was submitted before has its fate; at once where nothing waits.
     void when_caught_up(std::function<void()> then);
 
@@ -58,6 +66,7 @@ private:
     wal::Store& store_;
     std::size_t most_in_flight_;
     ParticipantMetrics& metrics_;
+    std::function<void(const std::string& key)> damaged_;
     std::size_t in_flight_ = 0;
 };
 

@@ -32,4 +32,6 @@ Refusal cannot_compensate(std::string_view reason, std::string_view message) {
     return refusal;
 }
 
+std::string Resource::note_of(const Rows&, const Work&, const std::string&) const { return ""; }
+
 }  // namespace twophase::participants

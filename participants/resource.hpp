@@ -2,6 +2,7 @@
 #pragma once
 
 #include "participants/messages.hpp"
+#include "participants/rows.hpp"
 #include "wal/unit.hpp"
 
 #include <cstdint>
@@ -70,6 +71,12 @@ public:
     virtual Step execute(wal::Unit& unit, const Work& work, const Moment& moment) = 0;
     /// Undoes an execute; refuses with `cannot_compensate` where that is impossible.
     virtual Step compensate(wal::Unit& unit, const Work& work, const Moment& moment) = 0;
+    /// The note that prepare or execute left for this branch, found again where the branch's record
+    /// is damaged: by what stands behind it, or in the `result` of its execute. Empty: it left
+    /// none.
+    virtual std::string note_of(const Rows& rows,
+                                const Work& work,
+                                const std::string& result) const;
 };
 
 /// 422 `invalid-payload` naming the field.

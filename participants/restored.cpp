@@ -165,6 +165,13 @@ void RestoredGate::reconciled(const ReconciliationReport& report) {
             "accept that";
         return;
     }
+    const auto uncompared = std::ranges::find_if(
+        report.compared, [](const auto& with) { return with.not_compared > 0; });
+    if (uncompared != report.compared.end()) {
+        state.waits_for = "of coordinator " + uncompared->coordinator + " " + uncompared->fault +
+                          "; a person must look and accept that";
+        return;
+    }
     if (report.found > report.corrected) {
         state.waits_for = "a reconciliation found " + std::to_string(report.found) +
                           " inconsistencies; a person must look and accept them";

@@ -2,6 +2,7 @@
 
 #include "http/json.hpp"
 #include "participants/branch.hpp"
+#include "participants/finding_json.hpp"
 #include "participants/record.hpp"
 
 #include <utility>
@@ -24,6 +25,7 @@ std::string detail_of(const Finding& finding) {
         detail["coordinator"] = finding.coordinator;
         detail["recorded_state"] = finding.recorded_state;
         detail["expected_state"] = finding.expected_state;
+        add_request(detail, finding);
     }
     return http::dump_replacing(detail);
 }
@@ -38,6 +40,7 @@ SecondLook::SecondLook(Options options,
                        const Books* kind)
     : options_(std::move(options)),
       audit_(audit),
+      acknowledgements_(table_of),
       kind_(kind),
       branches_(table_of("branches")),
       coordinators_(table_of("coordinators")) {}
@@ -50,6 +53,8 @@ bool SecondLook::settle(wal::Unit& unit, Finding& finding, const Moment& moment)
         second = kind_->look_again(unit, finding, options_.correct_below, moment);
     if (!second.is_still_so) return false;
     finding.is_corrected = second.is_corrected;
+    if (!second.is_corrected) finding.acknowledged = acknowledgements_.reason_of(unit, finding);
+    if (!finding.acknowledged.empty()) return true;
     audit_.append(unit, entry_of(finding, moment));
     if (!second.is_corrected) return true;
     AuditEntry correction = entry_of(finding, moment);
@@ -62,17 +67,38 @@ bool SecondLook::settle(wal::Unit& unit, Finding& finding, const Moment& moment)
 
 /// Only what is over can be a contradiction: a branch that moved on, ended as expected or was
 /// forgotten since its page was read is none.
-bool SecondLook::still_contradicts(const wal::Unit& unit, const Finding& finding) const {
+bool SecondLook::still_contradicts(const wal::Unit& unit, Finding& finding) const {
     const auto branch = read<Branch>(unit, branches_, branch_key(finding.gid, finding.branch_id));
     if (finding.kind == "missing") {
         const auto sender = read<Coordinator>(unit, coordinators_, finding.coordinator);
         return !branch && (!sender || finding.gid > sender->forgotten_up_to);
     }
     if (!branch || branch->coordinator != finding.coordinator) return false;
+    if (finding.operation.empty()) {  // what the log can't tell of it
+        finding.operation = branch->operation;
+        finding.payload = branch->payload;
+        finding.business_code = branch->business_code;
+        finding.business_id = branch->business_id;
+    }
     if (finding.kind == "different") return to_string(branch->state) != finding.expected_state;
     if (finding.recorded_state == to_string(BranchState::prepared))
         return branch->state == BranchState::prepared;
     return has_happened(*branch);
+}
+
+AuditEntry SecondLook::acknowledgement_entry(const Finding& finding,
+                                             const std::string& reason,
+                                             const Origin& who,
+                                             const Moment& moment) const {
+    AuditEntry entry = entry_of(finding, moment);
+    entry.operation = "acknowledge_finding";
+    entry.origin = who;
+    entry.success = true;
+    Json detail = Json::parse(entry.detail);
+    detail["subject"] = finding.subject;
+    detail["reason"] = reason;
+    entry.detail = http::dump_replacing(detail);
+    return entry;
 }
 
 AuditEntry SecondLook::entry_of(const Finding& finding, const Moment& moment) const {

@@ -2,6 +2,7 @@
 // the audit log, and puts small differences right.
 #pragma once
 
+#include "participants/acknowledgements.hpp"
 #include "participants/audit.hpp"
 #include "participants/books.hpp"
 #include "participants/finding.hpp"
@@ -23,15 +24,22 @@ public:
     SecondLook(Options options, const TableOf& table_of, const Audit& audit, const Books* kind);
 
     /// False when the finding is none any more: then nothing was written. Otherwise `finding` says
-    /// what was seen, and whether it was put right.
+    /// what was seen, and whether it was put right. One that was acknowledged is not audited again.
     bool settle(wal::Unit& unit, Finding& finding, const Moment& moment) const;
 
+    /// What the audit tells of a person's acknowledgement.
+    AuditEntry acknowledgement_entry(const Finding& finding,
+                                     const std::string& reason,
+                                     const Origin& who,
+                                     const Moment& moment) const;
+
 private:
-    bool still_contradicts(const wal::Unit& unit, const Finding& finding) const;
+    bool still_contradicts(const wal::Unit& unit, Finding& finding) const;
     AuditEntry entry_of(const Finding& finding, const Moment& moment) const;
 
     Options options_;
     const Audit& audit_;
+    Acknowledgements acknowledgements_;
     const Books* kind_;
     wal::Table branches_;
     wal::Table coordinators_;

@@ -27,6 +27,8 @@ constexpr AlertTitle titles[] = {
     {"old_store",           "A participant's store is an old or second copy",   "参与者的存储是旧副本或重复副本"},
     {"log_accepted",        "A person accepted a log",                          "日志已由人工接受"},
     {"store_accepted",      "A person accepted a participant's store",          "参与者存储已由人工接受"},
+    {"clock_ahead",         "Ids are ahead of the clock",                       "事务编号超前于时钟"},
+    {"not_compared",        "Not everything could be compared",                 "部分数据无法核对"},
     {"damaged_record",      "A stored record is damaged",                       "存储的记录已损坏"},
 };
 // clang-format on

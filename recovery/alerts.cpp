@@ -19,18 +19,6 @@ using http::Json;
 constexpr std::size_t most_remembered = 10'000;
 constexpr std::size_t most_text_bytes = 4'096;
 
-/// RFC 3339 in UTC.
-std::string time_text(std::int64_t microseconds) {
-    const std::time_t seconds = microseconds / 1'000'000;
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    char text[32];
-    const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    char fraction[16];
-    std::snprintf(fraction, sizeof fraction, ".%06dZ", static_cast<int>(microseconds % 1'000'000));
-    return std::string(text, length) + fraction;
-}
-
 std::string hex(std::uint64_t number) {
     char text[20];
     std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
@@ -45,6 +33,17 @@ Json data_of(const Alert& alert) {
 }
 
 }  // namespace
+
+std::string time_text(std::int64_t microseconds) {
+    const std::time_t seconds = microseconds / 1'000'000;
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char text[32];
+    const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    char fraction[16];
+    std::snprintf(fraction, sizeof fraction, ".%06dZ", static_cast<int>(microseconds % 1'000'000));
+    return std::string(text, length) + fraction;
+}
 
 Alerts::Alerts(Surroundings& around, AlertOptions options)
     : around_(around), options_(std::move(options)) {

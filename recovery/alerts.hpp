@@ -18,6 +18,9 @@ namespace twophase::recovery {
 
 class Webhook;
 
+/// RFC 3339 in UTC, of microseconds since 1970.
+std::string time_text(std::int64_t microseconds);
+
 struct Alert {
     std::string kind;       // of alert_titles.hpp
     std::string subject;    // what it is about: a gid, an account, ...; empty: the program itself

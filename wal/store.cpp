@@ -87,9 +87,14 @@ std::string text(const StoreIdentity& identity) {
 void check_identity(const StoreIdentity& stored, const StoreOptions& options) {
     const StoreIdentity wanted{.kind = options.kind, .id = options.id, .node = options.node};
     const std::string where = "the store " + options.directory.string();
+    const bool is_renaming =
+        stored.kind == wanted.kind && stored.id != wanted.id && stored.kind != "coordinator";
     if (stored.kind != wanted.kind || stored.id != wanted.id || stored.node != wanted.node)
         throw StoreError::refused(where + " belongs to " + text(stored) + ", not to " +
-                                  text(wanted));
+                                  text(wanted) +
+                                  (is_renaming ? "; recoveryctl rename-store gives a stopped "
+                                                 "participant's store another name"
+                                               : ""));
     if (stored.is_backup && !options.accept_backup)
         throw StoreError::refused(where +
                                   " is a backup: what came after it is missing. Start it "

@@ -136,8 +136,9 @@ struct StoreIdentity {
     bool is_handed_over = false;
     /// It takes the place of another by a person's word, and nobody has accepted it yet.
     bool awaits_acceptance = false;
-    std::string why_it_replaces;  // who made it a successor, and the reason
-    std::string moved_to;         // handed over to this directory: it never starts again
+    std::string why_it_replaces;          // who made it a successor, and the reason
+    std::string moved_to;                 // handed over to this directory: it never starts again
+    std::vector<std::string> former_ids;  // ids that it had before it was given this one
 };
 
 /// Room left; looked at on a schedule by the writer, read by any thread: at open, after batches at

@@ -71,6 +71,9 @@ StoreIdentity decode_identity(std::string_view stored) {
     identity.awaits_acceptance = take_flag(*value);
     identity.why_it_replaces = take_text(*value);
     identity.moved_to = take_text(*value);
+    if (value->empty()) return identity;  // of a store that never had another id
+    for (auto left = take_number<std::uint32_t>(*value); left > 0; --left)
+        identity.former_ids.push_back(take_text(*value));
     return identity;
 }
 
@@ -102,6 +105,10 @@ std::string encode_identity(const StoreIdentity& identity) {
     append_flag(value, identity.awaits_acceptance);
     append_text(value, identity.why_it_replaces);
     append_text(value, identity.moved_to);
+    if (!identity.former_ids.empty()) {
+        append_number(value, static_cast<std::uint32_t>(identity.former_ids.size()));
+        for (const std::string& former : identity.former_ids) append_text(value, former);
+    }
     return seal(identity_key, std::move(value));
 }
 

@@ -92,6 +92,11 @@ bool Transaction::is_owed(BranchIndex branch) const {
     return live[branch].how == How::by_hand && is_told_on(branch);
 }
 
+bool Transaction::needs_participant(BranchIndex branch) const {
+    return !decision || !is_settled(branch) || is_owed(branch) ||
+           live[branch].how == How::dead_letter;
+}
+
 bool Transaction::is_open() const {
     for (BranchIndex i = 0; i < live.size(); ++i)
         if (!is_settled(i)) return true;
@@ -107,8 +112,8 @@ bool Transaction::needs_attention() const {
 
 std::optional<How> Transaction::told_end(BranchIndex branch) const {
     const std::optional<How> how = live[branch].how;
-    if (!how || is_acknowledged(*how) || folded.branches[branch].how == how) return how;
-    return std::nullopt;
+    if (!how || is_acknowledged(*how)) return how;
+    return folded.branches[branch].how;
 }
 
 std::size_t Transaction::dead_letters() const {

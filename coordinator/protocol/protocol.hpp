@@ -43,8 +43,8 @@ struct NoRoom { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::prepare; st
 struct Contradicted { Gid gid{}; BranchIndex branch = 0; Verb verb = Verb::commit; std::uint32_t attempts = 0; SharedText code; SharedText message; };
 struct Ticked {};
 /// A person's decision, which may_resolve() allowed. how: "rollback", "by_hand", "discarded", and
-/// "commit" for a held transaction alone, "retry" for a dead letter alone, "gone" for a branch that
-/// is told its decision in vain.
+/// "commit" for a held transaction alone, "retry" for a dead letter alone, "gone" for a branch whose
+/// participant won't be back: it ends at once, and nothing more is sent to it.
 struct ResolveAsked { Gid gid{}; std::optional<BranchIndex> branch; SharedText how; SharedText who; SharedText reason; };
 using Event = std::variant<Submitted, Logged, Unlogged, Voted, Acknowledged, Unclear, NoRoom, Contradicted, Ticked, ResolveAsked>;
 
@@ -114,6 +114,9 @@ struct Transaction {
     bool is_told_on(BranchIndex branch) const;
     /// A person has ended the waiting for this branch alone.
     bool is_owed(BranchIndex branch) const;
+    /// Something of this branch is left that only its participant can do; of a dead letter when a
+    /// person has it tried again.
+    bool needs_participant(BranchIndex branch) const;
     /// Something is left to deliver to a branch. Once decided; a dead letter does not count.
     bool is_open() const;
     bool needs_attention() const;
@@ -139,7 +142,6 @@ enum class ResolveRefusal {
     branch_unknown,
     branch_done,
     not_dead,     // only a dead letter is retried so
-    not_waiting,  // only who waits for a decision can be gone
     held_there,   // what its participant holds nobody discards: the decision reaches it
     damaged,      // its records can't be read
     unconfirmed,  // the log may be behind: nothing is decided before it is confirmed or accepted
@@ -181,6 +183,11 @@ public:
     std::optional<Verdict> verdict(const Gid& gid) const;
     /// The smallest unfinished gid that names this participant, counting damaged ones for all.
     std::optional<Gid> low_water(std::string_view participant) const;
+    /// The live transactions that name each participant; empty sets may stay. What is damaged is
+    /// not among them.
+    const std::map<SharedText, std::set<Gid>, std::less<>>& unfinished_by_participant() const {
+        return unfinished_by_participant_;
+    }
     /// When the next Ticked is due.
     std::optional<Time> next_deadline() const;
     /// How many are kept; of what is over no more than of what is live, but for a thousand.

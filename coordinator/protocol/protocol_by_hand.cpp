@@ -32,7 +32,6 @@ ResolveRefusal Protocol::may_resolve(const ResolveAsked& asked) const {
         return ResolveRefusal::branch_done;
     const auto verb = t->delivery_to(*asked.branch);
     const bool is_told = verb == Verb::commit || verb == Verb::rollback;
-    if (asked.how == "gone") return is_told ? ResolveRefusal::none : ResolveRefusal::not_waiting;
     return is_told && asked.how == "discarded" ? ResolveRefusal::held_there : ResolveRefusal::none;
 }
 
@@ -43,8 +42,11 @@ Effects Protocol::on(const ResolveAsked& e, Time) {
     append(t, Resolved{e.gid, e.branch, e.how, e.who, e.reason}, true, effects);
     if (const auto decision = parse_decision(e.how)) {
         decide(t, *decision, {.code = "by_hand", .message = e.reason, .branch = {}}, effects);
-    } else if (t.delivery_to(*e.branch) != Verb::execute) {
-        t.live[*e.branch].is_gone = e.how == "gone";
+    } else if (const bool is_gone = e.how == "gone";
+               is_gone || t.delivery_to(*e.branch) != Verb::execute) {
+        t.live[*e.branch].is_gone = is_gone;
+        // Nobody is there who could compensate what may have run.
+        if (t.live[*e.branch].how == How::dead_letter) t.live[*e.branch].how.reset();
         if (t.is_settled(*e.branch)) {  // its waiting was ended before
             effects.push_back(withdraw(t, *e.branch));
             finish_if_delivered(t, effects);

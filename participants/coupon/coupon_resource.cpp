@@ -161,6 +161,15 @@ Step CouponResource::give_back(wal::Unit& unit, const Work& work, const Moment& 
     return {.refusal = {}, .result = "", .note = "", .change = std::move(promised.change)};
 }
 
+std::string CouponResource::note_of(const Rows& rows,
+                                    const Work& work,
+                                    const std::string& result) const {
+    const auto json = http::read_json(result);
+    const http::Value* code = json ? json->root().find("coupon_id") : nullptr;
+    if (code != nullptr) return std::string(code->text());
+    return stock_.code_of(rows, work.gid, work.branch_id);
+}
+
 Step CouponResource::prepare(wal::Unit& unit, const Work& work, const Moment& moment) {
     return take(unit, work, moment, CouponState::reserved);
 }

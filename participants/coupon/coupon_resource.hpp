@@ -29,6 +29,9 @@ public:
     Step rollback(wal::Unit& unit, const Work& work, const Moment& moment) override;
     Step execute(wal::Unit& unit, const Work& work, const Moment& moment) override;
     Step compensate(wal::Unit& unit, const Work& work, const Moment& moment) override;
+    std::string note_of(const Rows& rows,
+                        const Work& work,
+                        const std::string& result) const override;
 
     const Stock& stock() const { return stock_; }
 

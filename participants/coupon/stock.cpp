@@ -98,6 +98,22 @@ std::optional<Coupon> Stock::find_coupon(const Rows& rows, std::string_view code
     return coupon_in(rows, code, *value);
 }
 
+std::string Stock::code_of(const Rows& rows,
+                           std::string_view gid,
+                           std::string_view branch_id) const {
+    std::string found;
+    rows.scan(coupons_, "", "", [&](std::string_view code, std::string_view value) {
+        try {
+            const Coupon coupon = decode<Coupon>(code, value);
+            if (coupon.gid == gid && coupon.branch_id == branch_id) found = code;
+        } catch (const DamagedRecord&) {
+            // Not this one, as far as anybody can tell.
+        }
+        return found.empty();
+    });
+    return found;
+}
+
 Coupon Stock::coupon_in(const Rows& rows, std::string_view code, std::string_view value) const {
     Coupon coupon = decode<Coupon>(code, value);
     if (coupon.state == CouponState::issued) return coupon;

@@ -88,6 +88,8 @@ public:
     void save(wal::Unit& unit, std::string_view template_id, const Template& a_template) const;
 
     std::optional<Coupon> find_coupon(const Rows& rows, std::string_view code) const;
+    /// The code of the coupon that this branch took; empty: there is none. Looks through all.
+    std::string code_of(const Rows& rows, std::string_view gid, std::string_view branch_id) const;
     /// The coupon in a row of `coupons`, as it is now.
     Coupon coupon_in(const Rows& rows, std::string_view code, std::string_view value) const;
     /// How many of a template with a limit for each user one holds, reserved ones too. Of others it

@@ -147,6 +147,12 @@ std::optional<Refusal> CreditResource::lock_objection(const wal::Unit& unit,
     return refused("account_locked", objection->message);
 }
 
+std::string CreditResource::note_of(const Rows&, const Work&, const std::string& result) const {
+    const auto json = http::read_json(result);
+    const http::Value* entry = json ? json->root().find("transaction_id") : nullptr;
+    return entry == nullptr ? "" : std::string(entry->text());
+}
+
 Step CreditResource::prepare(wal::Unit& unit, const Work& work, const Moment& moment) {
     Request request = read_request(work);
     if (request.refusal) return refuse(std::move(*request.refusal));

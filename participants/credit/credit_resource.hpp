@@ -18,6 +18,9 @@ public:
     Step rollback(wal::Unit& unit, const Work& work, const Moment& moment) override;
     Step execute(wal::Unit& unit, const Work& work, const Moment& moment) override;
     Step compensate(wal::Unit& unit, const Work& work, const Moment& moment) override;
+    std::string note_of(const Rows& rows,
+                        const Work& work,
+                        const std::string& result) const override;
 
     const Accounts& accounts() const { return accounts_; }
     const Locks& locks() const { return locks_; }

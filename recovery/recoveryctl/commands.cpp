@@ -56,15 +56,18 @@ Gathered newest(Source& source, const ListOrder& order) {
     return all;
 }
 
+bool is_urgent(const Json& item) {
+    return text_in(item, "state") == "needs_attention" || !items_in(item, "not_configured").empty();
+}
+
 /// What is unfinished, what needs a person first. Reads no more of it than asked for.
 Gathered most_urgent(Source& source, const ListOrder& order) {
     ListOrder urgent = order;
-    urgent.filter.state = "needs_attention";
-    urgent.filter.is_live = true;
+    urgent.filter.state = "urgent";
     Gathered all = newest(source, urgent);
     if (all.has_more) return all;
     for_each_item(source, order, [&](const Json& item) {
-        if (text_in(item, "state") == "needs_attention") return true;
+        if (is_urgent(item)) return true;
         all.has_more = order.limit != 0 && all.items.size() >= order.limit;
         if (!all.has_more) all.items.push_back(item);
         return !all.has_more;
@@ -85,6 +88,10 @@ std::string retry_text(const Json& answer) {
     const std::string gid = text_in(answer, "gid");
     if (answer.contains("refused")) return gid + ": " + text_in(answer, "refused");
     const std::uint64_t hurried = number_in(answer, "hurried");
+    const Json& removed = items_in(answer, "not_configured");
+    if (hurried == 0 && !removed.empty())
+        return gid + ": nothing to ask again: participant " + removed[0].get<std::string>() +
+               " is no longer configured (recoveryctl show tells what to do)";
     if (hurried == 0)
         return gid +
                ": nothing waited; its requests are under way (a dead letter: resolve --how retry)";

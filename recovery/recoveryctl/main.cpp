@@ -64,11 +64,14 @@ private:
     void add_log();
     void add_words_on_logs();
     void add_succession();
+    void add_rename_store();
+    void add_words_on_findings();
     CLI::App* add_remote(const char* name, const char* about, const char* example);
     void add_reason(CLI::App* command);
     std::string coordinator_url() const;
     std::string participant_url() const;
     LogOrder log_order(const std::string& url) const;
+    const std::string& checked_reason() const;
 
     std::unique_ptr<Source> source() const;
     std::string gid() const;
@@ -99,6 +102,9 @@ private:
     std::string participant_url_;
     std::string coordinator_id_ = "main";
     std::vector<std::string> names_;
+    std::string kind_;
+    std::string subject_;
+    std::string asked_id_;
 };
 
 CommandLine::CommandLine() {
@@ -122,6 +128,8 @@ CommandLine::CommandLine() {
     add_log();
     add_words_on_logs();
     add_succession();
+    add_rename_store();
+    add_words_on_findings();
 }
 
 CLI::App* CommandLine::add(const char* name, const char* about, const char* example) {
@@ -435,6 +443,66 @@ void CommandLine::add_succession() {
     move->callback([this] { run_ = [this] { return hand_over(data_, to_, is_sure_, output()); }; });
 }
 
+void CommandLine::add_rename_store() {
+    auto* command = add("rename-store",
+                        "Gives a stopped participant's store another name, and tells what has to "
+                        "be done at its coordinator.",
+                        "recoveryctl rename-store --data data/credit --to points --reason "
+                        "'two credits now' --yes");
+    command->add_option("--data", data_, "The store's directory")->required()->check(not_empty);
+    command->add_option("--to", to_, "The new name: 1 to 64 of A-Za-z0-9_-")->required();
+    add_reason(command);
+    add_yes(command);
+    command->callback([this] {
+        run_ = [this] {
+            const RenameOrder order{data_, to_, checked_reason(), user_name()};
+            return rename_participant_store(order, permits_any_filesystem(), is_sure_, output());
+        };
+    });
+}
+
+void CommandLine::add_words_on_findings() {
+    const auto add_url = [this](CLI::App* command) {
+        command->add_option("--participant-url",
+                            participant_url_,
+                            "http://host:port or file:/path of its address file "
+                            "[TWOPHASE_PARTICIPANT, else http://127.0.0.1:7071]");
+    };
+    auto* acknowledged =
+        add("acknowledge",
+            "Makes a finding of a participant's last reconciliation quiet until its "
+            "numbers change. It opens no restored store.",
+            "recoveryctl acknowledge balance ann/points --reason 'case 17'");
+    acknowledged->add_option("kind", kind_, "As reconcile prints it")->required();
+    acknowledged->add_option("subject", subject_, "Likewise")->required();
+    add_url(acknowledged);
+    add_reason(acknowledged);
+    acknowledged->callback([this] {
+        run_ = [this] {
+            return acknowledge({participant_url(), kind_, subject_, checked_reason(), user_name()},
+                               output());
+        };
+    });
+    auto* settled =
+        add("settle-damaged",
+            "A participant writes a branch whose record is damaged anew, by what its "
+            "coordinator's log tells of it.",
+            "recoveryctl settle-damaged 01936b1c-3a70-7000-9c2f-5e2a7b4c0001 --branch 2 "
+            "--reason 'bad block'");
+    add_gid(settled);
+    settled->add_option("--branch", subject_, "The branch")->required();
+    settled->add_option("--id", asked_id_, "The coordinator's id, where several are configured");
+    add_url(settled);
+    add_reason(settled);
+    settled->callback([this] {
+        run_ = [this] {
+            return settle_damaged(
+                {participant_url(), gid(), subject_, asked_id_, checked_reason(), user_name()},
+                output());
+        };
+    });
+}
+
 std::string CommandLine::coordinator_url() const {
     if (!coordinator_.empty()) return coordinator_;
     const std::string url = environment("TWOPHASE_COORDINATOR");
@@ -448,9 +516,13 @@ std::string CommandLine::participant_url() const {
 }
 
 LogOrder CommandLine::log_order(const std::string& url) const {
+    return {url, checked_reason(), user_name()};
+}
+
+const std::string& CommandLine::checked_reason() const {
     if (reason_.size() > longest_reason || !http::is_utf8(reason_))
         throw Failure(Exit::not_possible, "--reason: 1 to 1024 bytes of text");
-    return {url, reason_, user_name()};
+    return reason_;
 }
 
 std::unique_ptr<Source> CommandLine::source() const {

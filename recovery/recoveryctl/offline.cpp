@@ -102,7 +102,6 @@ Json Offline::list(const ListFilter& filter, const std::string& before, std::siz
         if (!value.empty()) request.query[name] = value;
     };
     add("state", filter.state);
-    add("live", filter.is_live ? "true" : "");
     add("participant", filter.participant);
     add("business_code", filter.business_code);
     add("business_id", filter.business_id);

@@ -17,4 +17,17 @@ Exit back_up_participant(const std::string& directory,
                          bool any_filesystem,
                          const Output& output);
 
+struct RenameOrder {
+    std::string data;
+    std::string to;
+    std::string reason;
+    std::string who;
+};
+/// Gives a stopped participant's store another name, and says what has to be done at the
+/// coordinator.
+Exit rename_participant_store(const RenameOrder& order,
+                              bool any_filesystem,
+                              bool is_sure,
+                              const Output& output);
+
 }  // namespace twophase::recoveryctl

@@ -2,6 +2,7 @@
 
 #include "http/client.hpp"
 #include "http/endpoint.hpp"
+#include "http/text.hpp"
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/table.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
@@ -40,6 +41,8 @@ Json post(const ReconcileOrder& order, const std::string& target, const Json& bo
 bool is_true(const Json& object, const char* member) { return text_in(object, member) == "true"; }
 
 std::string action_of(const Json& finding) {
+    if (const std::string why = text_in(finding, "acknowledged"); !why.empty())
+        return "acknowledged: " + why;
     return is_true(finding, "corrected") ? "corrected" : "left alone";
 }
 
@@ -47,6 +50,39 @@ std::string action_of(const Json& finding) {
 std::string against(const Json& finding, const char* state, const char* number) {
     const std::string told = text_in(finding, state);
     return told.empty() ? text_in(finding, number) : told;
+}
+
+/// What was compared with one coordinator's log, and what not.
+std::string compared_text(const Json& with) {
+    std::string text = text_in(with, "branches") + " branches compared";
+    if (!is_true(with, "complete")) {
+        const std::string error = printable(text_in(with, "error"));
+        text = number_in(with, "not_compared") > 0 ? text + "; " + error : "not compared: " + error;
+    }
+    if (number_in(with, "ahead_of_clock") > 0)
+        text += "\n  " + text_in(with, "ahead_of_clock") +
+                " of them have ids ahead of the participant's clock, up to " +
+                printable(text_in(with, "ahead_up_to"));
+    return text;
+}
+
+/// What was asked of branches that only one side has.
+std::string requests_text(const Json& report) {
+    std::string text;
+    for (const Json& finding : items_in(report, "findings")) {
+        if (text_in(finding, "operation").empty()) continue;
+        const std::string expected = text_in(finding, "expected_state");
+        const bool is_lacking = expected == "committed" || expected == "executed";
+        const std::string payload =
+            finding.contains("payload") ? http::dump_replacing(finding["payload"]) : "";
+        text +=
+            "  " + printable(text_in(finding, "subject")) +
+            (is_lacking ? " has to be booked again: " : " is booked, and the log has it not: ") +
+            printable(text_in(finding, "operation")) + " " + printable(payload) +
+            " (business key " + printable(text_in(finding, "business_code")) + " " +
+            printable(text_in(finding, "business_id")) + ")\n";
+    }
+    return text;
 }
 
 void show(const Json& report, std::ostream& out) {
@@ -58,20 +94,18 @@ void show(const Json& report, std::ostream& out) {
                    against(finding, "expected_state", "calculated_balance"),
                    text_in(finding, "difference"),
                    action_of(finding)});
-    if (!table.is_empty()) out << table.text() << "\n";
+    if (!table.is_empty()) out << table.text() << "\n" << requests_text(report);
     if (report.contains("checked") && report["checked"].is_object())
         for (const auto& [what, count] : report["checked"].items())
             out << printable(what) << ": " << printable(http::dump_replacing(count))
                 << " checked\n";
     for (const Json& with : items_in(report, "compared"))
         out << "coordinator " << printable(text_in(with, "coordinator")) << ": "
-            << (is_true(with, "complete") ? text_in(with, "branches") + " branches compared"
-                                          : "not compared: " + printable(text_in(with, "error")))
-            << "\n";
+            << compared_text(with) << "\n";
     if (const std::string error = text_in(report, "error"); !error.empty())
         out << "not everything could be looked at: " << printable(error) << "\n";
     out << number_in(report, "found") << " findings, " << number_in(report, "corrected")
-        << " corrected\n";
+        << " corrected, " << number_in(report, "acknowledged") << " acknowledged\n";
 }
 
 }  // namespace
@@ -89,8 +123,35 @@ Exit reconcile(const ReconcileOrder& order, const Output& output) {
         output.out << http::dump_replacing(report) << "\n";
     else
         show(report, output.out);
-    const bool is_well = number_in(report, "found") == 0 && is_true(report, "complete");
+    const bool is_well = number_in(report, "found") == number_in(report, "acknowledged") &&
+                         is_true(report, "complete");
     return is_well ? Exit::done : Exit::findings;
+}
+
+Exit acknowledge(const AcknowledgeOrder& order, const Output& output) {
+    const Json answer =
+        post({.url = order.url, .reason = order.reason, .who = order.who},
+             "/v1/reconciliation/acknowledge",
+             {{"kind", order.kind}, {"subject", order.subject}, {"reason", order.reason}});
+    output.out << (output.is_json ? http::dump_replacing(answer)
+                                  : "acknowledged: it is quiet until its numbers change")
+               << "\n";
+    return Exit::done;
+}
+
+Exit settle_damaged(const SettleDamagedOrder& order, const Output& output) {
+    Json body{{"reason", order.reason}};
+    if (!order.coordinator.empty()) body["coordinator"] = order.coordinator;
+    const Json answer = post({.url = order.url, .reason = order.reason, .who = order.who},
+                             "/v1/branches/" + http::percent_encode(order.gid) + "/" +
+                                 http::percent_encode(order.branch_id) + "/settle",
+                             body);
+    output.out << (output.is_json
+                       ? http::dump_replacing(answer)
+                       : printable(order.gid + "/" + order.branch_id) + " is settled as " +
+                             printable(text_in(answer, "state")) + ", by the coordinator's log")
+               << "\n";
+    return Exit::done;
 }
 
 }  // namespace twophase::recoveryctl

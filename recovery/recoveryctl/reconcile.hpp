@@ -19,4 +19,25 @@ struct ReconcileOrder {
 /// right too, and when not everything could be looked at.
 Exit reconcile(const ReconcileOrder& order, const Output& output);
 
+struct AcknowledgeOrder {
+    std::string url;
+    std::string kind;
+    std::string subject;
+    std::string reason;
+    std::string who;
+};
+/// Makes a finding of the last reconciliation quiet until its numbers change.
+Exit acknowledge(const AcknowledgeOrder& order, const Output& output);
+
+struct SettleDamagedOrder {
+    std::string url;
+    std::string gid;
+    std::string branch_id;
+    std::string coordinator;  // empty: the only one that is configured there
+    std::string reason;
+    std::string who;
+};
+/// Has a participant write a damaged branch anew, by its coordinator's log.
+Exit settle_damaged(const SettleDamagedOrder& order, const Output& output);
+
 }  // namespace twophase::recoveryctl

@@ -35,7 +35,6 @@ Remote::Remote(const std::string& url, std::string flags)
 Json Remote::list(const ListFilter& filter, const std::string& before, std::size_t limit) {
     std::string query = "?limit=" + std::to_string(limit);
     add_to_query(query, "state", filter.state);
-    add_to_query(query, "live", filter.is_live ? "true" : "");
     add_to_query(query, "participant", filter.participant);
     add_to_query(query, "business_code", filter.business_code);
     add_to_query(query, "business_id", filter.business_id);

@@ -13,11 +13,17 @@
 namespace twophase::recoveryctl {
 namespace {
 
-std::string joined(const Json& texts) {
+constexpr const char* removed_mark = " (not configured)";
+
+/// Those of a list's item; which of them are not configured.
+std::string participants_of(const Json& item) {
+    std::set<std::string> removed;
+    for (const Json& name : items_in(item, "not_configured"))
+        removed.insert(name.get<std::string>());
     std::string all;
-    for (const Json& text : texts) {
-        if (!all.empty()) all += " ";
-        all += text.is_string() ? text.get<std::string>() : http::dump_replacing(text);
+    for (const Json& each : items_in(item, "participants")) {
+        const auto name = each.get<std::string>();
+        all += (all.empty() ? "" : " ") + name + (removed.contains(name) ? removed_mark : "");
     }
     return all;
 }
@@ -32,6 +38,9 @@ bool is_over(const Json& details) {
     return (state == "committed" || state == "rolled_back") &&
            number_in(details, "dead_letters") == 0;
 }
+
+/// It needs a participant that is not configured.
+bool is_stranded(const Json& branch) { return text_in(branch, "not_configured") == "true"; }
 
 /// "branch 1 (credit)" for the branch with this index.
 std::string branch_name(const Json& details, const Json& entry) {
@@ -91,10 +100,11 @@ std::string branches_text(const Json& details) {
             return seen.empty() ? text_in(branch, name) : seen + "*";
         };
         const std::string answered = text_in(progress, "answered");
+        const std::string participant = text_in(branch, "participant");
         std::string error = member("last_error");
         if (error.empty()) error = without_empty_end(member("code") + ": " + member("message"));
         table.add({text_in(branch, "branch_id"),
-                   text_in(branch, "participant"),
+                   is_stranded(branch) ? participant + removed_mark : participant,
                    text_in(branch, "operation"),
                    text_in(branch, "state") + (answered.empty() ? "" : ", " + answered + "*"),
                    member("attempts"),
@@ -148,13 +158,14 @@ bool is_old(const Json& details, WallTime now) {
 std::string awaited_text(const Json& details) {
     std::set<std::string> names;
     for (const Json& branch : items_in(details, "branches"))
-        if (text_in(branch, "state") != "needs_attention" &&
+        if (text_in(branch, "state") != "needs_attention" && !is_stranded(branch) &&
             text_in(branch, "still_told").empty() &&
             !text_in(progress_in(branch), "last_error").empty())
             names.insert(text_in(branch, "participant"));
     std::string text;
     for (const Json& branch : items_in(details, "branches"))
-        if (const std::string decision = text_in(branch, "still_told"); !decision.empty())
+        if (const std::string decision = text_in(branch, "still_told");
+            !decision.empty() && !is_stranded(branch))
             text += "\nBranch " + printable(text_in(branch, "branch_id")) +
                     " was ended by hand, and " + printable(text_in(branch, "participant")) +
                     " is told to " + (decision == "commit" ? "commit" : "roll back") +
@@ -165,15 +176,51 @@ std::string awaited_text(const Json& details) {
     return text + "\nIt ends by itself once these answer: " + all + ".\n";
 }
 
+/// What to do about participants that are not configured.
+std::string stranded_text(const Json& details) {
+    const bool is_decided = !text_in(details, "decision").empty();
+    std::string text;
+    for (const Json& name : items_in(details, "not_configured")) {
+        const std::string participant = printable(name.get<std::string>());
+        text += "\nParticipant " + participant +
+                " is no longer configured, and nothing is sent to it. It was\n"
+                "  taken out by mistake: put it back into the coordinator's settings and restart "
+                "the coordinator; this goes on by itself.\n"
+                "  renamed (recoveryctl rename-store): configure its endpoint under " +
+                participant +
+                " as well, until nothing unfinished names that.\n"
+                "  removed for good: put right what it had done or was to do; " +
+                (is_decided ? "" : "roll the transaction back; ") +
+                "end each of its branches with --how gone.\n";
+    }
+    return text;
+}
+
+/// Of one that needs a participant which is not configured.
+void advise_stranded(std::vector<std::string>& commands,
+                     const Json& branch,
+                     const std::string& of_branch) {
+    commands.push_back(of_branch + " --how gone --reason " +
+                       shell_word("what was done in place of " + text_in(branch, "participant")));
+    const std::string state = text_in(branch, "state");
+    if (state == "committing" || state == "rolling_back")
+        commands.push_back(of_branch + " --how by-hand --reason " +
+                           shell_word("what was done; it is told when it comes back"));
+}
+
 void advise_branches(std::vector<std::string>& commands,
                      const Json& details,
                      const std::string& resolve,
                      WallTime now) {
     for (const Json& branch : items_in(details, "branches")) {
         const std::string state = text_in(branch, "state");
+        const std::string of_branch =
+            resolve + " --branch " + shell_word(text_in(branch, "branch_id"));
+        if (is_stranded(branch)) {
+            advise_stranded(commands, branch, of_branch);
+            continue;
+        }
         if (state == "dead_letter") {
-            const std::string of_branch =
-                resolve + " --branch " + shell_word(text_in(branch, "branch_id"));
             commands.push_back(of_branch + " --how retry --reason 'what was put right'");
             commands.push_back(of_branch + " --how discarded --reason 'why'");
             continue;
@@ -181,8 +228,7 @@ void advise_branches(std::vector<std::string>& commands,
         // What waits for an answer ends by itself: a person's word is for what can't.
         const bool is_stuck = !text_in(progress_in(branch), "last_error").empty();
         if (state != "needs_attention" && !(is_stuck && is_old(details, now))) continue;
-        commands.push_back(resolve + " --branch " + shell_word(text_in(branch, "branch_id")) +
-                           " --how by-hand --reason " +
+        commands.push_back(of_branch + " --how by-hand --reason " +
                            shell_word("what was done at " + text_in(branch, "participant")));
     }
 }
@@ -219,14 +265,23 @@ std::string list_text(const Json& items, WallTime now) {
                    text_in(item, "decision"),
                    text_in(item, "attempt"),
                    business_key(item),
-                   joined(items_in(item, "participants")),
+                   participants_of(item),
                    age_text(item, now)});
-    return table.text();
+    std::set<std::string> removed;
+    for (const Json& item : items)
+        for (const Json& name : items_in(item, "not_configured"))
+            removed.insert(printable(name.get<std::string>()));
+    std::string text = table.text();
+    for (const std::string& name : removed)
+        text += name +
+                " is no longer configured: put it back into the coordinator's settings, or end its "
+                "branches with resolve --how gone (recoveryctl show GID)\n";
+    return text;
 }
 
 std::string details_text(const Json& details, const std::string& flags, WallTime now) {
     std::string text = head_text(details, now) + branches_text(details) + timeline_text(details);
-    text += awaited_text(details);
+    text += awaited_text(details) + stranded_text(details);
     const std::vector<std::string> commands = advice(details, flags, now);
     if (!commands.empty()) text += "\nWhat to try next:\n";
     for (const std::string& command : commands) text += "  " + printable(command) + "\n";
@@ -266,6 +321,16 @@ std::string consequence_text(const Json& details,
     const std::string participant = printable(text_in(*found, "participant"));
     const std::string state = text_in(*found, "state");
     const bool is_told = state == "committing" || state == "rolling_back";
+    const bool is_undone_first =
+        how == "discarded" ||
+        (how == "by_hand" && (state == "executing" || state == "dead_letter"));
+    if (is_stranded(*found) && is_undone_first)
+        return participant +
+               " is not configured, so what it may have done can't be undone: this branch ends "
+               "once it is configured again. --how gone ends it now.";
+    if (is_stranded(*found) && how == "by_hand" && is_told)
+        return "Nobody waits for this branch any more. Once " + participant +
+               " is configured again, it is told the decision all the same.";
     if (how == "by_hand" && is_told)
         return participant +
                " holds this branch prepared. Nobody waits for it any more, and it is " +
@@ -273,20 +338,21 @@ std::string consequence_text(const Json& details,
                (state == "committing" ? "committed" : "rolled back") + " there.";
     if (how == "by_hand") return "Nothing more is sent to " + participant + " for this branch.";
     if (how == "gone")
-        return participant +
-               " is told nothing more of this branch. If it comes back and asks, it " +
-               "is told the decision.";
+        return participant + " is told nothing more of this branch. " +
+               (is_told ? "If it comes back and asks, it is told the decision."
+                        : "What it has done of it, nobody undoes.");
     if (how == "discarded")
         return "What " + participant + " may have done is undone first; then nobody delivers it.";
     return "";
 }
 
 std::string dead_letters_text(const Json& items, const std::string& flags) {
+    const bool has_removed = std::ranges::any_of(items, is_stranded);
     Table table({"GID", "BRANCH", "PARTICIPANT", "OPERATION", "BUSINESS KEY", "TRIES", "ERROR"});
     for (const Json& item : items)
         table.add({text_in(item, "gid"),
                    text_in(item, "branch_id"),
-                   text_in(item, "participant"),
+                   text_in(item, "participant") + (is_stranded(item) ? removed_mark : ""),
                    text_in(item, "operation"),
                    business_key(item),
                    text_in(item, "attempts"),
@@ -294,7 +360,8 @@ std::string dead_letters_text(const Json& items, const std::string& flags) {
     const std::string resolve =
         "  recoveryctl resolve" + flags + " GID --branch BRANCH --reason WHY --how ";
     return table.text() + "\nWhat can be done:\n" + resolve + "retry      # try again, now\n" +
-           resolve + "discarded  # nobody will deliver it\n";
+           resolve + "discarded  # nobody will deliver it\n" +
+           (has_removed ? resolve + "gone       # its participant won't be back\n" : "");
 }
 
 std::string participants_text(const Json& items) {

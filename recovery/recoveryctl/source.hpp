@@ -13,11 +13,10 @@ namespace twophase::recoveryctl {
 using http::Json;
 
 struct ListFilter {
-    std::string state;  // as of the API, or "unfinished"; empty: any
+    std::string state;  // as of the API, "unfinished" or "urgent"; empty: any
     std::string participant;
     std::string business_code;
     std::string business_id;
-    bool is_live = false;  // none of those that are over
 };
 
 /// A person's decision. Empty `branch_id`: the whole transaction.

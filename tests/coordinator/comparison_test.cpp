@@ -25,7 +25,7 @@ Texts compared(const std::vector<ListedBranch>& listed,
                const std::map<Gid, LoggedTransaction>& log,
                std::optional<Gid> forgotten_up_to = {}) {
     Texts texts;
-    for (const Contradiction& found : compare("credit", listed, log, forgotten_up_to))
+    for (const Contradiction& found : compare({"credit"}, listed, log, forgotten_up_to))
         texts.push_back(found.kind + " " + std::to_string(found.gid.back()) + "/" +
                         found.branch_id + " " + found.recorded_state + " " + found.expected_state);
     return texts;
@@ -55,6 +55,20 @@ TEST(ComparisonTest, WhatAPersonEndedOrWhatWasGivenUpBindsNoParticipant) {
     for (const char* state : {"prepared", "committed", "rolled_back", "executed", "compensated"})
         EXPECT_EQ(one(state, over("")), Texts{}) << state;
     EXPECT_EQ(compared({}, {{number(1), over("")}}), Texts{});
+}
+
+TEST(ComparisonTest, AParticipantIsKnownByEachNameThatItHad) {
+    const std::map<Gid, LoggedTransaction> log{{number(1), over("committed")},
+                                               {number(2), over("committed")}};
+    const std::vector<ListedBranch> listed{{number(1), "1", "committed"}};
+    const auto kinds = [&](const std::set<std::string>& names) {
+        Texts texts;
+        for (const Contradiction& found : compare(names, listed, log, {}))
+            texts.push_back(found.kind + " " + std::to_string(found.gid.back()));
+        return texts;
+    };
+    EXPECT_EQ(kinds({"points"}), Texts{"unknown 1"});
+    EXPECT_EQ(kinds({"points", "credit"}), Texts{"missing 2"});
 }
 
 TEST(ComparisonTest, WhatIsNotOverIsNoFinding) {

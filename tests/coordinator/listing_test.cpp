@@ -75,7 +75,7 @@ TEST_F(ListingTest, PagesHoldAllThatIsLiveOrOverOnceAndNewestFirst) {
         EXPECT_EQ(every_page({{"limit", limit}}), all) << limit;
     EXPECT_EQ(every_page({{"limit", "2"}, {"state", "committing"}}),
               (std::vector<std::string>{"committing 6", "committing 5", "committing 3"}));
-    EXPECT_EQ(every_page({{"limit", "1"}, {"live", "true"}}),
+    EXPECT_EQ(every_page({{"limit", "1"}, {"state", "unfinished"}}),
               (std::vector<std::string>{"committing 6", "committing 5", "committing 3"}));
     EXPECT_EQ(
         every_page({{"limit", "1"}, {"state", "committed"}}),
@@ -110,7 +110,7 @@ TEST_F(ListingTest, ARestartListsTheSame) {
 
 TEST_F(ListingTest, AQueryThatNobodyReadsIsRefused) {
     for (const auto& [name, value] :
-         Query{{"limit", "0"}, {"live", "maybe"}, {"staet", "committed"}}) {
+         Query{{"limit", "0"}, {"staet", "committed"}}) {
         const auto refused = begin({{name, value}});
         ASSERT_FALSE(refused) << name;
         EXPECT_EQ(refused.error().status, 400U);

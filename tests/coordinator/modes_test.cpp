@@ -372,6 +372,35 @@ TEST(EventualTest, ADeliveryThatAPersonEndsIsNotTakenUpAgainWhenAnotherEnds) {
     EXPECT_NE(trace.text().find("send t1 coupon compensate\n"), std::string::npos);
 }
 
+TEST(EventualTest, ADeliveryWhoseParticipantIsGoneEndsAtOnceAndNothingIsSent) {
+    Trace trace = delivery_of(3);
+    trace.submit("t1").sync().vote("t1", "key", Vote::executed).sync();
+    trace.vote("t1", "mail", Vote::executed).sync().text();
+    trace.resolve("t1", "gone", "coupon").sync();
+    EXPECT_EQ(trace.text().find("send"), std::string::npos) << "nobody is there to compensate";
+    EXPECT_TRUE(trace.core().transactions().empty());
+
+    Trace of_dead = delivery_of(0);
+    dead(of_dead).resolve("t1", "gone", "coupon");
+    EXPECT_EQ(of_dead.may_resolve("t1", "retry", "coupon"), ResolveRefusal::unknown);
+    EXPECT_EQ(t1(of_dead).dead_letters(), 1U) << "until it is durable";
+    of_dead.crash();
+    EXPECT_EQ(t1(of_dead).dead_letters(), 1U);
+    of_dead.resolve("t1", "gone", "coupon").sync();
+    EXPECT_TRUE(of_dead.core().transactions().empty());
+}
+
+TEST(SagaTest, ACompensationWhoseParticipantIsGoneEndsAndThoseBeforeItGoOn) {
+    Trace trace = trip();
+    trace.submit("t1").sync().vote("t1", "a", Vote::executed).vote("t1", "b", Vote::executed);
+    trace.vote("t1", "c", Vote::refused).sync();
+    trace.acknowledge("t1", "c", Verb::compensate).sync().text();
+    trace.resolve("t1", "gone", "b").sync();
+    EXPECT_NE(trace.text().find("send t1 a compensate"), std::string::npos);
+    trace.acknowledge("t1", "a", Verb::compensate).sync();
+    EXPECT_TRUE(trace.core().transactions().empty());
+}
+
 // As logs tell that were written before that was so.
 TEST(EventualTest, ADeadLetterThatAPersonHasAlreadyEndedIsCompensated) {
     Trace before = delivery_of(0);

@@ -28,8 +28,9 @@ using http::Json;
 class Turned : public recovery::testing::ManualSurroundings {
 public:
     std::int64_t wall_microseconds() const override {
-        return ManualSurroundings::wall_microseconds() + now().count() * 1'000;
+        return ManualSurroundings::wall_microseconds() + now().count() * 1'000 + wall_error;
     }
+    std::int64_t wall_error = 0;  // microseconds
     void post(std::function<void()> function) override { posted_.push_back(std::move(function)); }
     wal::StoreOptions store_options() const override {
         wal::StoreOptions options;

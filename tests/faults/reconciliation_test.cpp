@@ -242,6 +242,26 @@ protected:
 };
 
 // Its backup holds branches that the coordinator has decided and forgotten since.
+TEST_F(RestoredTest, WhatNoLogCanBeAskedAboutKeepsItClosedUntilAPersonAcceptsThat) {
+    exchange(5);
+    fleet_.credit.terminate();
+    change_credit([](wal::Store& store, wal::Unit& unit) {
+        const Branch made_up{.state = BranchState::committed, .coordinator = "main"};
+        participants::write(unit, store.table("branches"), "made-up/1", made_up);
+    });
+    fleet_.start_all();
+    back_up();
+    restore();
+    EXPECT_TRUE(eventually(30s, [&] {
+        return readiness().value("detail", "").find("could not be compared") != std::string::npos;
+    })) << readiness();
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_EQ(report.at("complete"), false) << report;
+    EXPECT_EQ(report.at("compared").at(0).at("not_compared"), 1) << report;
+    EXPECT_EQ(accept("it was made up"), 200U);
+    EXPECT_TRUE(gets_open());
+}
+
 TEST_F(RestoredTest, AStoreOlderThanTheCoordinatorsMemoryRollsNothingBackAndStaysClosed) {
     fleet_.coupon.kill();
     Load load(fleet_.coordinator, {.clients = 1, .most_exchanges = 1});

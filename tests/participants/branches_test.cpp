@@ -180,6 +180,23 @@ TEST(BranchesTest, WritesNothingForAMessageThatIsNotOfTheContract) {
     EXPECT_EQ(bench.audited(), audited);
 }
 
+TEST(BranchesTest, GoesOnWithWhatIsSentToANameThatItsStoreHad) {
+    CreditBench bench;
+    bench.send(Verb::prepare, gid(1));
+    const Branches renamed(
+        {.participant = "points", .coordinators = {"main"}, .former_names = {"credit"}},
+        bench.store.table_of(),
+        bench.resource);
+    const auto send = [&](Message message, const char* to) {
+        message.participant = to;
+        return text(bench.store.in_unit(
+            [&](wal::Unit& unit) { return renamed.handle(unit, message, bench.moment); }));
+    };
+    EXPECT_EQ(send(CreditBench::of(Verb::commit, gid(1)), "credit"), "200 committed");
+    EXPECT_EQ(send(CreditBench::of(Verb::prepare, gid(2)), "points"), "200 prepared");
+    EXPECT_EQ(send(CreditBench::of(Verb::prepare, gid(3)), "coupon"), "422 wrong-participant");
+}
+
 TEST(BranchesTest, WithoutRoomEndsWhatItKnowsAndTakesNothingNew) {
     CreditBench bench;
     bench.send(Verb::prepare, gid(1), 30);
@@ -271,6 +288,38 @@ TEST(MarksTest, AGidThatIsNoTimeThatHasBeenMovesNoMark) {
         EXPECT_EQ(text(bench.send(Verb::prepare, gid(3))), "200 prepared") << made_up;
         EXPECT_EQ(text(bench.send(Verb::prepare, made_up)), "409 already_rolled_back") << made_up;
     }
+}
+
+// As a coordinator's whose clock was ahead once: its ids never go back.
+TEST(MarksTest, AMarkAheadOfTheClockIsTakenFromTheCoordinatorItselfAlone) {
+    const auto ahead = [](int n) {
+        return "0290a1b2-0000-7000-8000-00000000000" + std::to_string(n);
+    };
+    CreditBench bench;
+    bench.send(Verb::rollback, ahead(1));
+    Message told = CreditBench::of(Verb::rollback, ahead(3));
+    told.low_water = ahead(2);
+    EXPECT_TRUE(bench.send(told).has_mark_ahead) << "who asks the coordinator hears more";
+    bench.moment.running_seconds += 2'000;
+    const auto forget = [&] {
+        return bench.store.in_unit(
+            [&](wal::Unit& unit) { return bench.branches.forget(unit, bench.moment, 1'000, 100); });
+    };
+    const auto take_mark = [&](const std::string& log, const std::string& mark) {
+        bench.store.in_unit([&](wal::Unit& unit) {
+            bench.branches.take_mark(unit, "main", {.log = log}, mark);
+            return 0;
+        });
+    };
+    EXPECT_EQ(forget(), 0U);
+    take_mark(std::string(32, 'b'), ahead(2));
+    take_mark("", "zzzz");
+    EXPECT_EQ(forget(), 0U) << "of another log, and no mark at all";
+    take_mark("", ahead(2));
+    EXPECT_EQ(forget(), 1U);
+    EXPECT_EQ(text(bench.send(Verb::prepare, ahead(1))), "409 too_late");
+    EXPECT_EQ(text(bench.send(Verb::prepare, ahead(4))), "200 prepared");
+    EXPECT_FALSE(bench.send(told).has_mark_ahead) << "it is known";
 }
 
 TEST(BranchesTest, RefusesAnotherCoordinatorsCommit) {

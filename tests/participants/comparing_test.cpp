@@ -65,6 +65,19 @@ TEST_F(ComparingTest, ListsTheBranchesOfOneCoordinatorInTheOrderOfGids) {
     EXPECT_EQ(texts(page("", "second")), Texts{gid(4) + "/1 prepared"});
 }
 
+TEST_F(ComparingTest, WhatIsAheadOfTheClockIsComparedAndWhatCannotBeAskedIsCounted) {
+    const std::string ahead = "0290a1b2-0000-7000-8000-000000000001";
+    for (const std::string& gid : {gid(1), ahead, std::string("made-up")})
+        plant("branches", gid + "/1", Branch{.coordinator = "main"});
+    plant("branches", "of-another/1", Branch{.coordinator = "second"});
+    const BranchPage both = page();
+    ASSERT_EQ(both.items.size(), 2U);
+    EXPECT_FALSE(both.items[0].is_ahead);
+    EXPECT_EQ(both.items[1].gid, ahead);
+    EXPECT_TRUE(both.items[1].is_ahead);
+    EXPECT_EQ(both.not_askable, Texts{"made-up"});
+}
+
 TEST_F(ComparingTest, PagesEndBetweenTwoTransactions) {
     for (int n = 1; n <= 300; ++n)
         for (const char* branch : {"1", "2"})
@@ -87,7 +100,7 @@ TEST_F(ComparingTest, OtherCoordinatorsBranchesEndAPageTooSoThatItStaysShort) {
 
 TEST_F(ComparingTest, TellsUpToWhereItHasForgotten) {
     plant("coordinators", "main", Coordinator{.forgotten_up_to = gid(7)});
-    const http::Json body = http::Json::parse(comparison_body("credit", page()));
+    const http::Json body = http::Json::parse(comparison_body("credit", {}, page()));
     EXPECT_EQ(body,
               (http::Json{{"participant", "credit"},
                           {"forgotten_up_to", gid(7)},

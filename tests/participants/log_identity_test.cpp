@@ -287,6 +287,20 @@ TEST_F(FirstUseTest, TheQuestionIsAnsweredOnceTheCoordinatorHasConfirmedItsLog) 
     EXPECT_EQ(asked_, 1) << "what is known needs no question";
 }
 
+TEST_F(FirstUseTest, AMarkAheadOfTheClockLeadsToTheCoordinatorWhichIsAskedAndNoMoreThanThat) {
+    say(identity(ours));
+    ask(ours);
+    EXPECT_EQ(prepare(1, ours), 200U);
+    EXPECT_EQ(asked_, 1) << "an ordinary mark asks nobody";
+    Json message = deduct(2);
+    message["log"] = ours;
+    message["epoch"] = 3;
+    message["start"] = token('3');
+    message["gid"] = message["low_water"] = "7290a1b2-0000-7000-8000-000000000001";
+    EXPECT_EQ(post(participant_->endpoint(), "/v1/branches/prepare", message).status, 200U);
+    EXPECT_TRUE(testing::eventually([&] { return asked_ == 2; }));
+}
+
 TEST_F(FirstUseTest, AForgedMessagePinsNothing) {
     say(identity(ours));
     EXPECT_EQ(prepare(1, other), 503U);

@@ -4,6 +4,8 @@ twophase_test(recoveryctl_test
         recoveryctl_audit_test.cpp
         recoveryctl_support.cpp
         recoveryctl_test.cpp
+        removed_participant_test.cpp
+        rename_store_test.cpp
         ../participants/bench.cpp
         ../participants/running.cpp
     LINK twophase_recoveryctl twophase_credit nlohmann_json::nlohmann_json)
