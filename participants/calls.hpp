@@ -44,6 +44,10 @@ QueryNumber query_number(const http::Request& request,
 /// A refusal of a direct call as a problem document, with the members of `more`.
 http::Response to_problem(const Refusal& refusal, http::Json more = http::Json::object());
 
+/// Who makes a direct call: the connection's address, X-Request-Id (at most 256 bytes) and X-Actor
+/// (at most 128), empty where they are absent.
+Origin origin_of(const http::Request& request);
+
 /// The audit's entry of a direct call, as far as every call knows it; a success until said
 /// otherwise.
 AuditEntry direct_entry(const Surroundings& around,

@@ -3,7 +3,7 @@
 #include "http/fields.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
-#include "http/text.hpp"
+#include "participants/calls.hpp"
 
 #include <utility>
 
@@ -71,12 +71,7 @@ void accept(RestoredGate& gate, const http::Request& request, http::Respond resp
     http::Fields fields(json->root());
     const std::string reason = fields.text("reason", {.max_bytes = 1024});
     if (const auto& error = fields.finish()) return respond(http::problem(*error));
-    const std::string actor(http::cut(request.header("X-Actor"), 128));
-    gate.accept(reason,
-                {.ip = request.remote_address,
-                 .request_id = std::string(request.header("x-request-id").substr(0, 256)),
-                 .actor = actor},
-                std::move(respond));
+    gate.accept(reason, origin_of(request), std::move(respond));
 }
 
 }  // namespace
