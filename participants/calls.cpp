@@ -1,5 +1,6 @@
 #include "participants/calls.hpp"
 
+#include "http/instant.hpp"
 #include "http/text.hpp"
 #include "participants/record.hpp"
 
@@ -42,6 +43,15 @@ QueryNumber query_number(const http::Request& request,
     else
         read.error = http::FieldError{
             name, "an integer from " + std::to_string(least) + " to " + std::to_string(most)};
+    return read;
+}
+
+QueryNumber query_instant(const http::Request& request, const std::string& name) {
+    QueryNumber read;
+    const auto found = request.query.find(name);
+    if (found == request.query.end()) return read;
+    read.value = http::parse_instant(found->second);
+    if (!read.value) read.error = http::FieldError{name, http::expected_instant};
     return read;
 }
 

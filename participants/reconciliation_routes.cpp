@@ -1,6 +1,7 @@
 #include "participants/reconciliation_routes.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -46,8 +47,8 @@ Json to_json(const ReconciliationReport& report) {
         if (with.has_forgotten_later_ones) one["has_forgotten_later_ones"] = true;
         compared.push_back(std::move(one));
     }
-    Json json{{"started_at", report.started_at},
-              {"finished_at", report.finished_at},
+    Json json{{"started_at", http::instant_text(report.started_at)},
+              {"finished_at", http::instant_text(report.finished_at)},
               {"complete", report.is_whole()},
               {"checked", report.checked},
               {"compared", std::move(compared)},

@@ -1,5 +1,6 @@
 #include "recovery/alerts.hpp"
 
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/text.hpp"
 #include "recovery/alert_titles.hpp"
@@ -8,7 +9,6 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
-#include <ctime>
 #include <string_view>
 
 namespace twophase::recovery {
@@ -18,18 +18,6 @@ using http::Json;
 
 constexpr std::size_t most_remembered = 10'000;
 constexpr std::size_t most_text_bytes = 4'096;
-
-/// RFC 3339 in UTC.
-std::string time_text(std::int64_t microseconds) {
-    const std::time_t seconds = microseconds / 1'000'000;
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    char text[32];
-    const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    char fraction[16];
-    std::snprintf(fraction, sizeof fraction, ".%06dZ", static_cast<int>(microseconds % 1'000'000));
-    return std::string(text, length) + fraction;
-}
 
 std::string hex(std::uint64_t number) {
     char text[20];
@@ -117,7 +105,7 @@ std::string Alerts::event(const Alert& alert, std::uint64_t suppressed) {
                {"id", id_prefix_ + std::to_string(++events_)},
                {"source", options_.source},
                {"type", "twophase.alert." + alert.kind},
-               {"time", time_text(around_.wall_microseconds())},
+               {"time", http::instant_text(around_.wall_microseconds())},
                {"datacontenttype", "application/json"},
                {"data", std::move(data)}};
     if (!alert.subject.empty()) event["subject"] = alert.subject;

@@ -1,6 +1,7 @@
 #include "tests/conformance/fake_participant.hpp"
 
 #include "http/client.hpp"
+#include "http/instant.hpp"
 #include "http/problem.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
@@ -87,7 +88,7 @@ struct FakeParticipant::State {
         router.add("GET", "/in-doubt", [this](const auto& request, const auto& respond) {
             respond(http::json_response(rules.in_doubt(
                 query(request, "coordinator"),
-                number(query(request, "prepared_before")),
+                http::parse_instant(query(request, "prepared_before")),
                 query(request, "after"),
                 static_cast<std::size_t>(number(query(request, "limit")).value_or(100)),
                 query(request, "nonce"))));
