@@ -63,7 +63,8 @@ TEST(InstantTest, RefusesWhatIsNoTimeOrHasNoZone) {
 
 TEST(InstantTest, AMemberIsATextWithinTheYearsThatItMayBeOf) {
     const auto read = [](const std::string& value) -> std::string {
-        const auto json = read_json("{\"at\":" + value + "}");
+        const std::string text = "{\"at\":" + value + "}";
+        const auto json = read_json(text);
         Fields fields(json->root());
         const auto time = fields.optional_instant("at", {.first = 2000, .last = 2200});
         if (const auto& error = fields.finish()) return error->field + ": " + error->expected;
