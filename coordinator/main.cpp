@@ -4,6 +4,7 @@
 #include "coordinator/service.hpp"
 #include "http/endpoint.hpp"
 #include "http/server.hpp"
+#include "recovery/common_settings.hpp"
 #include "recovery/machine.hpp"
 #include "recovery/program_metrics.hpp"
 
@@ -20,7 +21,6 @@
 #include <exception>
 #include <iostream>
 #include <optional>
-#include <string_view>
 #include <thread>
 
 namespace twophase::coordinator {
@@ -133,17 +133,14 @@ private:
 
 int run(int argc, const char* const* argv) {
     Config config;
-    if (argc == 2 && std::string_view(argv[1]) == "--print-sample-config") {
-        std::cout << http::sample_file(settings(config));
-        return 0;
-    }
     const auto end = http::load_settings(
         settings(config),
         {.argc = argc,
          .argv = argv,
          .program = "coordinator",
          .about = "Commits or rolls back global transactions across participants; "
-                  "--print-sample-config prints every setting."});
+                  "--print-sample-config prints every setting.",
+         .settings_of_others = recovery::participant_setting_names()});
     if (end) return *end;
     if (const std::string wrong = check(config); !wrong.empty()) {
         std::cerr << "coordinator: " << wrong << "\n";

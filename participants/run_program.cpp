@@ -1,6 +1,7 @@
 // main() of a participant: settings, signals, exit code.
 #include "http/settings.hpp"
 #include "participants/program.hpp"
+#include "recovery/common_settings.hpp"
 #include "wal/store.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -8,11 +9,8 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
-#include <string_view>
 #include <utility>
 
 namespace twophase::participants {
@@ -23,12 +21,6 @@ namespace asio = boost::asio;
 void log_to_stderr(const std::string& name, const std::string& level) {
     spdlog::set_default_logger(spdlog::stderr_color_mt(name));
     spdlog::set_level(spdlog::level::from_str(level));
-}
-
-bool asks_for_sample(int argc, const char* const* argv) {
-    return std::any_of(argv, argv + argc, [](std::string_view argument) {
-        return argument == "--print-sample-config";
-    });
 }
 
 int serve(Kind& kind, Config config) {
@@ -66,16 +58,13 @@ int serve(Kind& kind, Config config) {
 int run_program(Kind& kind, Config defaults, int argc, const char* const* argv) {
     Config config = std::move(defaults);
     const std::vector<http::Setting> settings = settings_of(config);
-    if (asks_for_sample(argc, argv)) {
-        std::cout << http::sample_file(settings);
-        return 0;
-    }
     const std::string name = kind.name() + "-participant";
     const http::CommandLine line{.argc = argc,
                                  .argv = argv,
                                  .program = name,
                                  .about = "Takes part in transactions with " + kind.name() +
-                                          "s; --print-sample-config prints a settings file."};
+                                          "s; --print-sample-config prints a settings file.",
+                                 .settings_of_others = recovery::coordinator_setting_names()};
     if (const auto code = http::load_settings(settings, line)) return *code;
     log_to_stderr(name, config.log_level);
     if (const std::string fault = check(config); !fault.empty()) {
