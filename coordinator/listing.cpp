@@ -46,6 +46,12 @@ struct Filter {
     }
 };
 
+std::string joined(const std::set<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
 std::optional<http::Response> read_filter(const http::Request& request, Filter& filter) {
     static const std::set<std::string> states = {"preparing",
                                                  "executing",
@@ -58,8 +64,7 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
                                                  "unfinished"};
     for (const auto& [name, value] : request.query) {
         if (name == "state") {
-            if (!states.contains(value))
-                return http::problem({name, "one of the states of a transaction, or unfinished"});
+            if (!states.contains(value)) return http::problem({name, "one of " + joined(states)});
             filter.state = value;
         } else if (name == "participant") {
             filter.participant = value;
