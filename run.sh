@@ -40,11 +40,12 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 0' INT TERM HUP
 
-start() {  # start NAME ARGUMENTS...: sets url
-    local name=$1
+start() {  # start PROGRAM ARGUMENTS...: sets url; its files lie where the program's defaults say, below $data
+    local name=${1%-participant} program=$1
     shift
     rm -f "$data/$name.address"
-    "$bin/$name" --data "$data/$name" --address-file "$data/$name.address" "$@" 2>"$data/$name.log" &
+    "$bin/$program" --data "$data/$name" --backups "$data/$name-backups" --address-file "$data/$name.address" \
+        "$@" 2>"$data/$name.log" &
     local pid=$!
     pids=("$pid" "${pids[@]}")
     for _ in $(seq 200); do
@@ -65,9 +66,9 @@ start credit-participant --port "${ports[1]}" --coordinators "$coordinators"
 credit=$url
 start coupon-participant --port "${ports[2]}" --coordinators "$coordinators"
 coupon=$url
-start coordinator --port "${ports[0]}" --backups "$data/backups" --participants "{
-    \"credit\":{\"endpoint\":\"file:$data/credit-participant.address#/v1/branches\",\"batch\":true},
-    \"coupon\":{\"endpoint\":\"file:$data/coupon-participant.address#/v1/branches\",\"batch\":true}}"
+start coordinator --port "${ports[0]}" --participants "{
+    \"credit\":{\"endpoint\":\"file:$data/credit.address#/v1/branches\",\"batch\":true},
+    \"coupon\":{\"endpoint\":\"file:$data/coupon.address#/v1/branches\",\"batch\":true}}"
 coordinator=$url
 say "coordinator $coordinator   credit $credit   coupon $coupon"
 

@@ -1,9 +1,9 @@
 #include "coordinator/config.hpp"
 
 #include "http/fields.hpp"
+#include "recovery/common_settings.hpp"
 
 #include <boost/asio/ip/address.hpp>
-#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -11,6 +11,8 @@ namespace twophase::coordinator {
 namespace {
 
 using http::Json;
+
+constexpr std::int64_t hour = 3'600'000;  // in milliseconds
 
 std::string take_participant(const std::string& name, const Json& json, ParticipantConfig& taken) {
     if (!is_name(name)) return "'" + name + "' is no name (letters, digits, _ and -, at most 64)";
@@ -111,7 +113,6 @@ void add_places(std::vector<http::Setting>& all, Config& c) {
 }
 
 void add_times(std::vector<http::Setting>& all, Config& c) {
-    constexpr std::int64_t hour = 3'600'000;
     all.push_back({"vote_timeout_ms",
                    "ms",
                    5000,
@@ -176,12 +177,13 @@ void add_limits(std::vector<http::Setting>& all, Config& c) {
                    10000,
                    "Clients connected at once.",
                    http::take_integer(c.max_connections, 1, 1'000'000)});
-    all.push_back({"retention_hours",
-                   "hours",
-                   168,
-                   "How long a finished transaction answers repeats of its business key, in hours "
-                   "of running.",
-                   http::take_integer(c.retention_hours, 1, 1'000'000)});
+    all.push_back({"retention_ms",
+                   "ms",
+                   7 * 24 * hour,
+                   "How long a finished transaction answers repeats of its business key, counted "
+                   "while the program runs.",
+                   http::take_milliseconds(c.retention, hour, 1'000'000 * hour),
+                   {"retention_hours", "retention_seconds"}});
     all.push_back({"map_bytes",
                    "bytes",
                    std::uint64_t{16} << 30,
@@ -192,11 +194,7 @@ void add_limits(std::vector<http::Setting>& all, Config& c) {
                    false,
                    "Permits tmpfs and network file systems; for tests.",
                    http::take_boolean(c.any_filesystem)});
-    all.push_back({"log_level",
-                   "trace|debug|info|warn|error",
-                   "info",
-                   "What is logged to standard error.",
-                   http::take_text(c.log_level)});
+    all.push_back(recovery::log_level_setting(c.log_level));
 }
 
 }  // namespace
@@ -227,8 +225,6 @@ std::string check(const Config& config) {
                "use 127.0.0.1, or --insecure if that is meant";
     if (!is_name(config.id)) return "id: letters, digits, _ and -, at most 64";
     if (config.participants.empty()) return "participants: name at least one";
-    if (spdlog::level::from_str(config.log_level) == spdlog::level::off)
-        return "log_level: one of trace, debug, info, warn, error";
     if (config.retry_first > config.retry_most) return "retry_first_ms is above retry_most_ms";
     return {};
 }

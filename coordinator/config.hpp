@@ -50,7 +50,7 @@ struct Config {
     std::size_t max_live_bytes = std::size_t{1} << 30;
     std::size_t max_connections = 10'000;
 
-    std::uint64_t retention_hours = 7 * 24;
+    std::chrono::milliseconds retention = std::chrono::hours(7 * 24);
     std::size_t map_bytes = std::size_t{16} << 30;
     bool any_filesystem = false;
 

@@ -58,6 +58,12 @@ struct Filter {
     }
 };
 
+std::string joined(const std::set<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
 std::optional<http::Response> read_filter(const http::Request& request, Filter& filter) {
     static const std::set<std::string> states = {"preparing",
                                                  "executing",
@@ -71,9 +77,7 @@ std::optional<http::Response> read_filter(const http::Request& request, Filter& 
                                                  "urgent"};
     for (const auto& [name, value] : request.query) {
         if (name == "state") {
-            if (!states.contains(value))
-                return http::problem(
-                    {name, "one of the states of a transaction, unfinished or urgent"});
+            if (!states.contains(value)) return http::problem({name, "one of " + joined(states)});
             filter.state = value;
         } else if (name == "participant") {
             filter.participant = value;

@@ -4,6 +4,7 @@
 #include "coordinator/service.hpp"
 #include "http/endpoint.hpp"
 #include "http/server.hpp"
+#include "recovery/common_settings.hpp"
 #include "recovery/log_output.hpp"
 #include "recovery/machine.hpp"
 #include "recovery/program_metrics.hpp"
@@ -24,7 +25,6 @@
 #include <functional>
 #include <iostream>
 #include <optional>
-#include <string_view>
 #include <thread>
 
 namespace twophase::coordinator {
@@ -159,17 +159,14 @@ std::string load_again(const http::CommandLine& line, http::Values& values) {
 int run(int argc, const char* const* argv) {
     const recovery::HangUp hang_up = recovery::prepare_process();
     Config config;
-    if (argc == 2 && std::string_view(argv[1]) == "--print-sample-config") {
-        std::cout << http::sample_file(settings(config));
-        return 0;
-    }
     const http::CommandLine line{
         .argc = argc,
         .argv = argv,
         .program = "coordinator",
         .about =
             "Commits or rolls back global transactions across participants; "
-            "--print-sample-config prints every setting."};
+            "--print-sample-config prints every setting.",
+        .settings_of_others = recovery::participant_setting_names()};
     http::Values values;
     if (const auto end = http::load_settings(http::noted(settings(config), values), line))
         return *end;

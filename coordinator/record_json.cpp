@@ -1,5 +1,6 @@
 #include "coordinator/record_json.hpp"
 
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/json_text.hpp"
 #include "wal/sha256.hpp"
@@ -236,7 +237,7 @@ Record record_from(const Gid& gid, const Json& json) {
 std::string json_of(const Stamped& stamped) {
     std::string text;
     ObjectText object(text);
-    object.number("at", stamped.at_microseconds);
+    object.text("at", http::instant_text(stamped.at_microseconds));
     std::visit(AppendMembers{text, object}, stamped.record);
     object.text("type", name_of(stamped.record));
     object.close();

@@ -8,7 +8,8 @@
 
 namespace twophase::coordinator {
 
-/// One object, members in alphabetical order, the gid not among them.
+/// As the APIs show it: one object, members in alphabetical order, the gid not among them; `at` in
+/// RFC 3339.
 std::string json_of(const Stamped& stamped);
 
 /// What an earlier build wrote. Throws std::exception with what is wrong with it.

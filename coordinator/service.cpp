@@ -30,7 +30,7 @@ wal::LogOptions log_options(const Config& config, wal::StoreOptions store) {
     options.store.node = config.node;
     options.store.map_bytes = config.map_bytes;
     options.store.any_filesystem = config.any_filesystem;
-    options.retention = std::chrono::hours(config.retention_hours);
+    options.retention = std::chrono::ceil<std::chrono::seconds>(config.retention);
     return options;
 }
 

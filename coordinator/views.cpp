@@ -2,6 +2,7 @@
 
 #include "coordinator/protocol/modes.hpp"
 #include "coordinator/record_json.hpp"
+#include "http/instant.hpp"
 #include "http/json_text.hpp"
 #include "http/problem.hpp"
 
@@ -328,7 +329,7 @@ Json item_json(const View& view) {
     Json json{{"gid", to_text(view.gid)},
               {"state", view.state},
               {"decision", nullptr},
-              {"created_at_ms", milliseconds_of(view.gid)}};
+              {"created_at", http::instant_text(milliseconds_of(view.gid) * 1'000)}};
     if (view.decision) json["decision"] = to_text(*view.decision);
     if (view.is_heuristic) json["heuristic"] = true;
     if (view.dead_letters > 0) json["dead_letters"] = view.dead_letters;
@@ -356,7 +357,8 @@ Json details_json(const View& view, const wal::StoredTransaction* stored) {
         // What an earlier build wrote in JSON says something even where it isn't understood.
         Json entry = tree(stamped ? json_of(*stamped) : record.payload);
         // Ids may run ahead of the clock: each start begins above all that the last one minted.
-        if (stamped && record.n == 0) json["created_at_ms"] = stamped->at_microseconds / 1'000;
+        if (stamped && record.n == 0)
+            json["created_at"] = http::instant_text(stamped->at_microseconds);
         if (!entry.is_object()) entry = Json{{"unreadable", true}};
         entry["n"] = record.n;
         json["timeline"].push_back(std::move(entry));

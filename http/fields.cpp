@@ -1,5 +1,7 @@
 #include "http/fields.hpp"
 
+#include "http/instant.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -85,6 +87,20 @@ std::optional<std::int64_t> Fields::optional_integer(std::string_view name,
     const auto number = member->exact_integer();
     if (number && *number >= min && *number <= max) return number;
     fail(name, describe_range(min, max));
+    return std::nullopt;
+}
+
+std::optional<std::int64_t> Fields::optional_instant(std::string_view name, Years rule) {
+    const Value* member = find(name);
+    if (!member) return std::nullopt;
+    const auto time = parse_instant(member->text());
+    const auto beginning = [](int year) {
+        return parse_instant(std::to_string(year) + "-01-01T00:00:00Z").value();
+    };
+    if (time && *time >= beginning(rule.first) && *time < beginning(rule.last + 1)) return time;
+    fail(name,
+         std::string(expected_instant) + ", of the years " + std::to_string(rule.first) + " to " +
+             std::to_string(rule.last));
     return std::nullopt;
 }
 

@@ -40,6 +40,13 @@ public:
     std::optional<std::int64_t> optional_integer(std::string_view name,
                                                  std::int64_t min,
                                                  std::int64_t max);
+    /// A time in RFC 3339, as microseconds since 1970, within the years that `rule` names. A number
+    /// is refused: nobody could tell its unit.
+    struct Years {
+        int first;
+        int last;
+    };
+    std::optional<std::int64_t> optional_instant(std::string_view name, Years rule);
     std::optional<bool> optional_boolean(std::string_view name);
     /// The member itself, of the given kind; nullptr (and a violation) when absent or another kind.
     const Value* object(std::string_view name);

@@ -1,6 +1,7 @@
 #include "http/settings.hpp"
 
 #include "http/fields.hpp"
+#include "http/suggestion.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -10,7 +11,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
-#include <numeric>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <unistd.h>
@@ -21,7 +22,10 @@ namespace twophase::http {
 namespace {
 
 constexpr std::string_view environment_prefix = "TWOPHASE_";
+constexpr const char* sample_flag = "--print-sample-config";
 constexpr int exit_usage = 2;
+// Of whoever starts the program, in a file as in a flag: as many participants as they like.
+constexpr JsonLimits value_limits{.depth = 16, .members = 1'000'000};
 
 // Thrown and caught within load_settings: the text says which source is wrong, and how.
 class Refused : public std::runtime_error {
@@ -43,35 +47,28 @@ std::string variable_name(const std::string& name) {
     return variable;
 }
 
-// Insertions, deletions and replacements from one text to the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0U);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
-}
+/// How a source writes a setting's name: plain, as a variable, as a flag.
+using Form = std::string (*)(const std::string& name);
 
-// "; did you mean X?" when a known name is close.
-std::string suggest(const std::string& wrong, const std::vector<std::string>& known) {
-    const auto nearest = std::ranges::min_element(
-        known, {}, [&](const auto& name) { return distance(wrong, name); });
-    const std::size_t close = std::max<std::size_t>(2, wrong.size() / 4);
-    if (nearest == known.end() || distance(wrong, *nearest) > close) return "";
-    return "; did you mean " + *nearest + "?";
-}
+std::string member_name(const std::string& name) { return name; }
 
-template <class Name>
-std::vector<std::string> names(const std::vector<Setting>& settings, Name name) {
+std::vector<std::string> names(const std::vector<Setting>& settings, Form form) {
     std::vector<std::string> out;
-    for (const Setting& setting : settings) out.push_back(name(setting.name));
+    for (const Setting& setting : settings) out.push_back(form(setting.name));
     return out;
+}
+
+/// What may be meant instead of a name that is none: by what it was once called, or by its look.
+std::string suggest(const std::string& wrong,
+                    const std::vector<Setting>& settings,
+                    Form form,
+                    const std::vector<std::string>& more = {}) {
+    for (const Setting& setting : settings)
+        for (const std::string& old : setting.old_names)
+            if (form(old) == wrong) return "; did you mean " + form(setting.name) + "?";
+    std::vector<std::string> known = names(settings, form);
+    known.insert(known.end(), more.begin(), more.end());
+    return suggestion(wrong, known);
 }
 
 void take(const Setting& setting, const Json& value, const std::string& source) {
@@ -84,7 +81,7 @@ void take_text_from(const Setting& setting, const std::string& text, const std::
     if (setting.fallback.is_string()) return take(setting, text, source);
     // Without a default nothing but the setter knows the kind.
     if (setting.fallback.is_null() && setting.take(text).empty()) return;
-    const auto parsed = parse_json(text);
+    const auto parsed = parse_json(text, value_limits);
     if (parsed) return take(setting, *parsed, source);
     throw Refused(source + ": \"" + text + "\" isn't a value such as " +
                   dump_replacing(setting.fallback));
@@ -103,7 +100,9 @@ void take_file(const std::vector<Setting>& settings, const std::string& file) {
     std::ostringstream text;
     text << stream.rdbuf();
     if (!stream || std::filesystem::is_directory(file)) throw Refused(file + ": cannot be read");
-    const auto parsed = parse_json(text.str(), {.depth = 16, .members = 1024, .comments = true});
+    JsonLimits limits = value_limits;
+    limits.comments = true;
+    const auto parsed = parse_json(text.str(), limits);
     if (!parsed) {
         const FieldError& error = parsed.error();
         const std::string where = error.field.empty() ? "" : ": member " + error.field;
@@ -113,10 +112,9 @@ void take_file(const std::vector<Setting>& settings, const std::string& file) {
     for (const auto& member : parsed->items()) {
         const auto setting = std::ranges::find(settings, member.key(), &Setting::name);
         const std::string source = file + ": member " + member.key();
-        if (setting == settings.end()) {
-            const auto known = names(settings, [](const std::string& name) { return name; });
-            throw Refused(source + ": no such setting" + suggest(member.key(), known));
-        }
+        if (setting == settings.end())
+            throw Refused(source + ": no such setting" +
+                          suggest(member.key(), settings, member_name));
         if (member.value().is_null() && setting->fallback.is_null()) continue;
         take(*setting, member.value(), source);
     }
@@ -129,20 +127,39 @@ bool is_of_others(std::string_view name) {
            name == "TWOPHASE_COORDINATOR" || name == "TWOPHASE_PARTICIPANT";
 }
 
-void take_environment(const std::vector<Setting>& settings) {
+/// Kubernetes' variables of a service whose name begins with "twophase", and Docker's of such a
+/// link: every container of the namespace gets them, whether it wants them or not.
+bool is_service_link(const std::string& name, std::string_view value) {
+    static const std::regex by_name(
+        ".*_SERVICE_(HOST|PORT|PORT_.+)|.*_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|"
+        ".*_ENV_.+");
+    const bool is_address =
+        value.starts_with("tcp://") || value.starts_with("udp://") || value.starts_with("sctp://");
+    return std::regex_match(name, by_name) || (name.ends_with("_PORT") && is_address) ||
+           (name.ends_with("_NAME") && value.starts_with('/'));
+}
+
+void take_environment(const std::vector<Setting>& settings, const CommandLine& line) {
     const std::vector<std::string> known = names(settings, variable_name);
+    std::vector<std::string> of_others;
+    for (const std::string& name : line.settings_of_others)
+        of_others.push_back(variable_name(name));
     for (char** entry = environ; *entry != nullptr; ++entry) {
-        const std::string_view line = *entry;
-        const std::size_t equals = std::min(line.find('='), line.size());
-        const std::string name(line.substr(0, equals));
+        const std::string_view text = *entry;
+        const std::size_t equals = std::min(text.find('='), text.size());
+        const std::string name(text.substr(0, equals));
+        const std::string value(text.substr(std::min(equals + 1, text.size())));
         if (!name.starts_with(environment_prefix) || is_of_others(name)) continue;
+        if (is_service_link(name, value)) continue;
         const std::string source = "environment variable " + name;
         const auto found = std::ranges::find(known, name);
-        if (found == known.end())
-            throw Refused(source + ": no such setting" + suggest(name, known));
-        const Setting& setting = settings[static_cast<std::size_t>(found - known.begin())];
-        const std::string text(line.substr(std::min(equals + 1, line.size())));
-        take_text_from(setting, text, source);
+        if (found != known.end()) {
+            const Setting& setting = settings[static_cast<std::size_t>(found - known.begin())];
+            take_text_from(setting, value, source);
+        } else if (std::ranges::find(of_others, name) == of_others.end()) {
+            throw Refused(source + ": no such setting" +
+                          suggest(name, settings, variable_name, of_others));
+        }
     }
 }
 
@@ -160,7 +177,9 @@ public:
         : settings_(settings), app_(line.about, line.program) {
         app_.set_version_flag("--version", line.program + " " + line.version);
         app_.add_option("--config", config_, "A JSON file of settings; comments are allowed");
-        app_.add_flag("--sample-config", wants_sample_, "Print a sample of that file and exit");
+        app_.add_flag(std::string(sample_flag) + ",--sample-config",
+                      wants_sample_,
+                      "Print a sample of that file and exit");
         app_.allow_extras();
         for (const Setting& setting : settings) {
             std::string& text = texts_[setting.name];
@@ -184,9 +203,10 @@ public:
         }
         for (const std::string& rest : app_.remaining()) {
             const std::string flag = rest.substr(0, rest.find('='));
-            std::vector<std::string> known = names(settings_, flag_name);
-            known.insert(known.end(), {"--config", "--sample-config", "--help", "--version"});
-            throw Refused(flag + ": no such flag" + suggest(flag, known));
+            throw Refused(
+                flag + ": no such flag" +
+                suggest(
+                    flag, settings_, flag_name, {"--config", sample_flag, "--help", "--version"}));
         }
         if (!wants_sample_) return std::nullopt;
         std::cout << sample_file(settings_);
@@ -217,7 +237,7 @@ std::optional<int> take_all_sources(const std::vector<Setting>& settings, const 
     if (const auto code = flags.parse(line)) return code;
     take_fallbacks(settings);
     if (!flags.config().empty()) take_file(settings, flags.config());
-    take_environment(settings);
+    take_environment(settings, line);
     flags.take_all();
     return std::nullopt;
 }

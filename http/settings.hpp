@@ -26,6 +26,8 @@ struct Setting {
     /// Takes a value; the text of a refusal, empty when taken. Each source that names the setting
     /// calls it once, so a value replaces the one before.
     std::function<std::string(const Json&)> take;
+    /// Names that are refused with the word that it is called otherwise now.
+    std::vector<std::string> old_names = {};
 };
 
 /// Setters for the usual kinds; each keeps a reference to `target`.
@@ -49,13 +51,16 @@ struct CommandLine {
     std::string program;  // for --help
     std::string about;    // one sentence
     std::string version = "0.1.0";
+    /// Settings that only our other programs have: one environment may serve them all.
+    std::vector<std::string> settings_of_others = {};
 };
 
 /// Fills every setting: fallback, then `--config FILE`, then environment, then flags.
 /// Returns an exit code when the program should end at once (0 after --help, --version or
-/// --sample-config, 2 after a clear message on standard error that names the source: unknown key,
-/// variable or flag, wrong type, out of range). Variables that begin with TWOPHASE_CRASH_ or
-/// TWOPHASE_TEST_ aren't settings.
+/// --print-sample-config, 2 after a clear message on standard error that names the source: unknown
+/// key, variable or flag, wrong type, out of range). Of the variables that begin with TWOPHASE_
+/// those of the tests (TWOPHASE_CRASH_, TWOPHASE_TEST_) aren't settings, nor those that Kubernetes
+/// makes for services and Docker for links that are named so.
 std::optional<int> load_settings(const std::vector<Setting>& settings, const CommandLine& line);
 
 /// By name, what settings took last.

@@ -1,5 +1,6 @@
 #include "participants/audit_routes.hpp"
 
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -15,15 +16,14 @@ namespace {
 
 using http::Json;
 
-constexpr std::int64_t latest_time = 1'000'000'000'000'000'000;  // leaves room for sums
 constexpr std::size_t most_export_bytes = std::size_t{1} << 20;
 constexpr std::int64_t most_export_entries = 1'000;
 
 /// The filter that a request's query asks for, or what is wrong with it.
 std::optional<http::FieldError> read_filter(const http::Request& request, Audit::Filter& filter) {
     const PageQuery page = page_query(request);
-    const QueryNumber from = query_number(request, "from", 0, latest_time);
-    const QueryNumber to = query_number(request, "to", 0, latest_time);
+    const QueryNumber from = query_instant(request, "from");
+    const QueryNumber to = query_instant(request, "to");
     filter = {.gid = query_text(request, "gid"),
               .user_id = query_text(request, "user_id"),
               .business_code = query_text(request, "business_code"),
@@ -45,12 +45,21 @@ std::optional<http::FieldError> read_filter(const http::Request& request, Audit:
     return std::nullopt;
 }
 
+/// An entry for people: with its time as everywhere in the API. What is hashed, and exported, has
+/// it in microseconds since 1970.
+Json shown(const std::string& entry) {
+    Json json = Json::parse(entry);
+    Json& time = json["timestamp"];
+    if (time.is_number_integer()) time = http::instant_text(time.get<std::int64_t>());
+    return json;
+}
+
 http::Response list(const Audit& audit, const wal::Store& store, const http::Request& request) {
     Audit::Filter filter;
     if (const auto error = read_filter(request, filter)) return http::problem(*error);
     const Audit::Page page = audit.list(store.snapshot(), filter);
     Json items = Json::array();
-    for (const std::string& item : page.items) items.push_back(Json::parse(item));
+    for (const std::string& item : page.items) items.push_back(shown(item));
     return http::json_response({{"items", std::move(items)},
                                 {"next", page.next ? Json(std::to_string(*page.next)) : Json()}});
 }

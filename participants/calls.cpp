@@ -1,5 +1,7 @@
 #include "participants/calls.hpp"
 
+#include "http/instant.hpp"
+#include "http/text.hpp"
 #include "participants/record.hpp"
 
 #include <spdlog/spdlog.h>
@@ -44,6 +46,15 @@ QueryNumber query_number(const http::Request& request,
     return read;
 }
 
+QueryNumber query_instant(const http::Request& request, const std::string& name) {
+    QueryNumber read;
+    const auto found = request.query.find(name);
+    if (found == request.query.end()) return read;
+    read.value = http::parse_instant(found->second);
+    if (!read.value) read.error = http::FieldError{name, http::expected_instant};
+    return read;
+}
+
 PageQuery page_query(const http::Request& request) {
     PageQuery page;
     const QueryNumber before =
@@ -66,6 +77,12 @@ http::Response to_problem(const Refusal& refusal, http::Json more) {
     return response;
 }
 
+Origin origin_of(const http::Request& request) {
+    return {.ip = request.remote_address,
+            .request_id = http::cut(request.header("X-Request-Id"), 256),
+            .actor = http::cut(request.header("X-Actor"), 128)};
+}
+
 AuditEntry direct_entry(const Surroundings& around,
                         std::string operation,
                         const Moment& moment,
@@ -73,8 +90,7 @@ AuditEntry direct_entry(const Surroundings& around,
     AuditEntry entry;
     entry.service = around.participant;
     entry.operation = std::move(operation);
-    entry.origin.ip = request.remote_address;
-    entry.origin.request_id = request.header("x-request-id").substr(0, 256);
+    entry.origin = origin_of(request);
     entry.timestamp = moment.microseconds;
     entry.success = true;
     return entry;

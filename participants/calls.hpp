@@ -41,8 +41,15 @@ QueryNumber query_number(const http::Request& request,
                          std::int64_t least,
                          std::int64_t most);
 
+/// A time of RFC 3339, as microseconds since 1970; an error where the text is none.
+QueryNumber query_instant(const http::Request& request, const std::string& name);
+
 /// A refusal of a direct call as a problem document, with the members of `more`.
 http::Response to_problem(const Refusal& refusal, http::Json more = http::Json::object());
+
+/// Who makes a direct call: the connection's address, X-Request-Id (at most 256 bytes) and X-Actor
+/// (at most 128), empty where they are absent.
+Origin origin_of(const http::Request& request);
 
 /// The audit's entry of a direct call, as far as every call knows it; a success until said
 /// otherwise.

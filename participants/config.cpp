@@ -2,9 +2,8 @@
 
 #include "http/settings.hpp"
 #include "participants/renaming.hpp"
+#include "recovery/common_settings.hpp"
 #include "wal/token.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <limits>
@@ -62,28 +61,6 @@ std::string take_hosts(Config& config, const Json& value) {
     return "";
 }
 
-std::string take_log_level(Config& config, const Json& value) {
-    const std::vector<std::string> levels{"debug", "info", "warning", "error"};
-    if (!value.is_string() || std::ranges::find(levels, value.get<std::string>()) == levels.end())
-        return "expected debug, info, warning or error";
-    config.log_level = value.get<std::string>();
-    return "";
-}
-
-std::string take_retention(Config& config, const Json& value) {
-    std::int64_t seconds = 0;
-    std::string refusal = http::read_integer(value, 0, 10LL * 365 * 24 * 3600, seconds);
-    if (refusal.empty()) config.retention = std::chrono::seconds(seconds);
-    return refusal;
-}
-
-std::string take_reconcile_every(Config& config, const Json& value) {
-    std::int64_t seconds = 0;
-    std::string refusal = http::read_integer(value, 0, 365LL * 24 * 3600, seconds);
-    if (refusal.empty()) config.reconcile_every = std::chrono::seconds(seconds);
-    return refusal;
-}
-
 Json to_json(const std::map<std::string, http::Endpoint>& coordinators) {
     Json json = Json::object();
     for (const auto& [id, endpoint] : coordinators) json[id] = endpoint.text();
@@ -91,6 +68,7 @@ Json to_json(const std::map<std::string, http::Endpoint>& coordinators) {
 }
 
 std::vector<Setting> place_settings(Config& c) {
+    constexpr std::int64_t day = 24LL * 3'600'000;  // in milliseconds
     return {
         {"data",
          "",
@@ -134,23 +112,25 @@ std::vector<Setting> place_settings(Config& c) {
          c.inquire_after.count(),
          "a branch in doubt for longer than this is asked about",
          http::take_milliseconds(c.inquire_after, 1, 3'600'000)},
-        {"retention_seconds",
-         "s",
+        {"retention_ms",
+         "ms",
          c.retention.count(),
          "ended branches are remembered for at least this long, counted while the program runs; "
          "keep it above the coordinator's",
-         [&c](const Json& value) { return take_retention(c, value); }},
+         http::take_milliseconds(c.retention, 0, 3650 * day),
+         {"retention_seconds", "retention_hours"}},
         {"backups",
          "",
          c.backups.string(),
          "where POST /v1/backups puts its copies; empty: none are made while it runs",
          http::take_path(c.backups)},
-        {"reconcile_every_s",
-         "s",
-         c.reconcile_every.count(),
+        {"reconcile_interval_ms",
+         "ms",
+         c.reconcile_interval.count(),
          "the books are held against each other and against the coordinators' logs this often; 0: "
          "only when asked",
-         [&c](const Json& value) { return take_reconcile_every(c, value); }},
+         http::take_milliseconds(c.reconcile_interval, 0, 365 * day),
+         {"reconcile_every_s"}},
         {"correct_below",
          "",
          c.correct_below,
@@ -198,11 +178,7 @@ std::vector<Setting> limit_settings(Config& c) {
          c.allowed_hosts,
          "host names that requests may name beside loopback names and `address`",
          [&c](const Json& value) { return take_hosts(c, value); }},
-        {"log_level",
-         "",
-         c.log_level,
-         "debug, info, warning or error",
-         [&c](const Json& value) { return take_log_level(c, value); }},
+        recovery::log_level_setting(c.log_level),
         {"insecure",
          "",
          c.insecure,

@@ -28,8 +28,8 @@ struct Config {
     std::map<std::string, http::Endpoint> coordinators;   // by id
     std::map<std::string, std::string> coordinator_logs;  // those pinned, by id
     std::chrono::milliseconds inquire_after{5'000};
-    std::chrono::seconds retention{8 * 24 * 3600};
-    std::chrono::seconds reconcile_every{3'600};
+    std::chrono::milliseconds retention = std::chrono::hours(8 * 24);
+    std::chrono::milliseconds reconcile_interval = std::chrono::hours(1);
     std::int64_t correct_below = 100;
     std::filesystem::path backups;  // empty: none are made while it runs
     std::size_t map_bytes = std::size_t{16} << 30;

@@ -1,6 +1,7 @@
 #include "participants/contract_routes.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
@@ -12,7 +13,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -240,7 +240,7 @@ Json to_json(const Branches::InDoubtPage& page) {
         items.push_back({{"gid", item.gid},
                          {"branch_id", item.branch_id},
                          {"coordinator", item.entry.coordinator},
-                         {"prepared_at", item.entry.prepared_at},
+                         {"prepared_at", http::instant_text(item.entry.prepared_at)},
                          {"operation", item.entry.operation}});
     return {{"items", std::move(items)}, {"next", page.next.empty() ? Json() : Json(page.next)}};
 }
@@ -249,8 +249,7 @@ http::Response list_in_doubt(const Branches& branches,
                              wal::Store& store,
                              const Moment& moment,
                              const http::Request& request) {
-    const QueryNumber before =
-        query_number(request, "prepared_before", 0, std::numeric_limits<std::int64_t>::max());
+    const QueryNumber before = query_instant(request, "prepared_before");
     const QueryNumber limit = query_number(request, "limit", 1, 500);
     if (before.error) return http::problem(*before.error);
     if (limit.error) return http::problem(*limit.error);

@@ -2,7 +2,6 @@
 
 #include "http/fields.hpp"
 #include "http/problem.hpp"
-#include "http/text.hpp"
 #include "participants/calls.hpp"
 
 #include <utility>
@@ -70,13 +69,10 @@ void forget(const Branches& branches,
     const std::string reason = fields.text("reason", {.max_bytes = 1024});
     if (const auto& error = fields.finish()) return respond(http::problem(*error));
     const std::string id = request.parameter("id");
-    const Origin who{.ip = request.remote_address,
-                     .request_id = std::string(request.header("x-request-id").substr(0, 256)),
-                     .actor = std::string(http::cut(request.header("X-Actor"), 128))};
     write_and_respond(
         queue,
         "forget_log",
-        [&branches, id, reason, who, moment](wal::Unit& unit) {
+        [&branches, id, reason, who = origin_of(request), moment](wal::Unit& unit) {
             if (!branches.forget_log(unit, id, reason, who, moment))
                 return http::problem(
                     404, "unknown-log", "no log of this coordinator is known here");

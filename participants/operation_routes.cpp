@@ -1,6 +1,7 @@
 #include "participants/operation_routes.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -170,7 +171,7 @@ http::Response list(const Operations& operations,
                   {"transaction_id", found.transaction_id},
                   {"request", Json::parse(found.request)}};
         if (!found.results.empty()) item["results"] = Json::parse(found.results);
-        if (found.created_at != 0) item["created_at"] = found.created_at;
+        if (found.created_at != 0) item["created_at"] = http::instant_text(found.created_at);
         items.push_back(std::move(item));
     }
     return http::json_response({{"items", std::move(items)}});

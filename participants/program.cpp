@@ -298,7 +298,7 @@ struct Program::State {
         options.participant = config.name;
         options.former_names = former_names();
         options.coordinators = config.coordinators;
-        options.every = config.reconcile_every;
+        options.every = config.reconcile_interval;
         options.correct_below = config.correct_below;
         reconciliation.emplace(
             Reconciliation::Parts{.around = machine,
@@ -335,7 +335,8 @@ struct Program::State {
 
     /// Small jobs, one after the other, so that nobody waits long behind them.
     void forget(const Clock& clock) {
-        const auto retention = static_cast<std::uint64_t>(config.retention.count());
+        const auto retention = static_cast<std::uint64_t>(
+            std::chrono::ceil<std::chrono::seconds>(config.retention).count());
         const Moment moment = clock();
         if (is_stopping || moment.running_seconds < retention) return;
         if (std::exchange(is_forgetting, true)) return;

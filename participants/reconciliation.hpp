@@ -24,10 +24,10 @@
 namespace twophase::participants {
 
 struct ReconciliationOptions {
-    std::string participant;                             // our name
-    std::set<std::string> former_names = {};             // those that this store had before
-    std::map<std::string, http::Endpoint> coordinators;  // by id
-    std::chrono::seconds every{3'600};                   // 0: only when asked
+    std::string participant;                                  // our name
+    std::set<std::string> former_names = {};                  // those that this store had before
+    std::map<std::string, http::Endpoint> coordinators;       // by id
+    std::chrono::milliseconds every = std::chrono::hours(1);  // 0: only when asked
     std::int64_t correct_below = 100;
     std::chrono::milliseconds timeout{30'000};  // of one comparison
     std::chrono::milliseconds pause{10};        // between two comparisons: others use that loop too

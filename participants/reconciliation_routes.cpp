@@ -1,9 +1,11 @@
 #include "participants/reconciliation_routes.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
+#include "participants/calls.hpp"
 #include "participants/finding_json.hpp"
 
 #include <utility>
@@ -54,8 +56,8 @@ Json to_json(const ReconciliationReport& report) {
         if (with.has_forgotten_later_ones) one["has_forgotten_later_ones"] = true;
         compared.push_back(std::move(one));
     }
-    Json json{{"started_at", report.started_at},
-              {"finished_at", report.finished_at},
+    Json json{{"started_at", http::instant_text(report.started_at)},
+              {"finished_at", http::instant_text(report.finished_at)},
               {"complete", report.is_whole()},
               {"checked", report.checked},
               {"compared", std::move(compared)},
@@ -74,19 +76,13 @@ http::Response respond_with(const Json& json) {
     return response;
 }
 
-Origin who_asks(const http::Request& request) {
-    return {.ip = request.remote_address,
-            .request_id = std::string(request.header("x-request-id").substr(0, 256)),
-            .actor = std::string(http::cut(request.header("X-Actor"), 128))};
-}
-
 void accept(RestoredGate& gate, const http::Request& request, http::Respond respond) {
     const auto json = http::read_json(request.body);
     if (!json) return respond(http::problem(json.error()));
     http::Fields fields(json->root());
     const std::string reason = fields.text("reason", {.max_bytes = 1024});
     if (const auto& error = fields.finish()) return respond(http::problem(*error));
-    gate.accept(reason, who_asks(request), std::move(respond));
+    gate.accept(reason, origin_of(request), std::move(respond));
 }
 
 void acknowledge(Reconciliation& reconciliation,
@@ -99,7 +95,7 @@ void acknowledge(Reconciliation& reconciliation,
     const std::string subject = fields.text("subject", {.max_bytes = 2'048});
     const std::string reason = fields.text("reason", {.max_bytes = 1024});
     if (const auto& error = fields.finish()) return respond(http::problem(*error));
-    reconciliation.acknowledge(kind, subject, reason, who_asks(request), std::move(respond));
+    reconciliation.acknowledge(kind, subject, reason, origin_of(request), std::move(respond));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // main() of a participant: settings, signals, exit code.
 #include "http/settings.hpp"
 #include "participants/program.hpp"
+#include "recovery/common_settings.hpp"
 #include "recovery/log_output.hpp"
 #include "recovery/reload.hpp"
 #include "recovery/signals.hpp"
@@ -9,23 +10,14 @@
 #include <boost/asio/io_context.hpp>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <iostream>
-#include <string_view>
 #include <utility>
 
 namespace twophase::participants {
 namespace {
 
 namespace asio = boost::asio;
-
-bool asks_for_sample(int argc, const char* const* argv) {
-    return std::any_of(argv, argv + argc, [](std::string_view argument) {
-        return argument == "--print-sample-config";
-    });
-}
 
 int serve(Kind& kind, Config config, recovery::HangUp hang_up, std::function<void()> reload) {
     asio::io_context io(1);
@@ -62,16 +54,13 @@ int run_program(Kind& kind, Config defaults, int argc, const char* const* argv) 
     const recovery::HangUp hang_up = recovery::prepare_process();
     Config config = defaults;
     const std::vector<http::Setting> settings = settings_of(config);
-    if (asks_for_sample(argc, argv)) {
-        std::cout << http::sample_file(settings);
-        return 0;
-    }
     const std::string name = kind.name() + "-participant";
     const http::CommandLine line{.argc = argc,
                                  .argv = argv,
                                  .program = name,
                                  .about = "Takes part in transactions with " + kind.name() +
-                                          "s; --print-sample-config prints a settings file."};
+                                          "s; --print-sample-config prints a settings file.",
+                                 .settings_of_others = recovery::coordinator_setting_names()};
     http::Values values;
     if (const auto code = http::load_settings(http::noted(settings, values), line)) return *code;
     recovery::log_to_stderr(name, config.log_level);

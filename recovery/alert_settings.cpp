@@ -29,13 +29,6 @@ std::string take_language(AlertOptions& options, const Json& value) {
     return "";
 }
 
-std::string take_again_after(AlertOptions& options, const Json& value) {
-    std::int64_t seconds = 0;
-    std::string refusal = http::read_integer(value, 0, 30L * 24 * 3'600, seconds);
-    if (refusal.empty()) options.again_after = std::chrono::seconds(seconds);
-    return refusal;
-}
-
 }  // namespace
 
 std::vector<http::Setting> alert_settings(AlertOptions& options) {
@@ -51,11 +44,12 @@ std::vector<http::Setting> alert_settings(AlertOptions& options) {
          options.language == Language::zh ? "zh" : "en",
          "Of the alerts' titles.",
          [&options](const Json& value) { return take_language(options, value); }},
-        {"alert_again_after_s",
-         "s",
+        {"alert_again_after_ms",
+         "ms",
          options.again_after.count(),
          "An alert of the same kind and subject is raised again only after this long; 0: always.",
-         [&options](const Json& value) { return take_again_after(options, value); }},
+         http::take_milliseconds(options.again_after, 0, 30LL * 24 * 3'600'000),
+         {"alert_again_after_s"}},
     };
 }
 

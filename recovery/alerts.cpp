@@ -1,5 +1,6 @@
 #include "recovery/alerts.hpp"
 
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/text.hpp"
 #include "recovery/alert_titles.hpp"
@@ -8,7 +9,6 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
-#include <ctime>
 #include <string_view>
 
 namespace twophase::recovery {
@@ -116,7 +116,7 @@ std::string Alerts::event(const Alert& alert, std::uint64_t suppressed) {
                {"id", id_prefix_ + std::to_string(++events_)},
                {"source", options_.source},
                {"type", "twophase.alert." + alert.kind},
-               {"time", time_text(around_.wall_microseconds())},
+               {"time", http::instant_text(around_.wall_microseconds())},
                {"datacontenttype", "application/json"},
                {"data", std::move(data)}};
     if (!alert.subject.empty()) event["subject"] = alert.subject;

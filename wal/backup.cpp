@@ -125,13 +125,13 @@ private:
 
 Table existing_store_table(Environment& environment, const fs::path& directory) {
     const auto table = environment.find_table(store_table_name);
-    if (!table) throw StoreError::refused(directory.string() + " holds no store");
+    if (!table) throw no_identity(directory);
     return *table;
 }
 
 StoreIdentity existing_identity(const Reader& reader, Table table, const fs::path& directory) {
     auto identity = read_identity(reader, table);
-    if (!identity) throw StoreError::refused(directory.string() + " holds no store");
+    if (!identity) throw no_identity(directory);
     return *std::move(identity);
 }
 

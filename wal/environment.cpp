@@ -88,10 +88,19 @@ void allocate_lock_file(const std::filesystem::path& directory) {
         throw StoreError(error, "make room for " + path.string());
 }
 
+/// What LMDB calls pages that contradict each other tells nobody what to do.
+const char* advice_on(int code) {
+    const bool is_damage = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
+                           code == MDB_INCOMPATIBLE || code == MDB_INVALID || code == MDB_BAD_TXN;
+    return is_damage ? "; the data file is damaged, or a copy that was made while the store was "
+                       "written (`recoveryctl backup` makes whole ones): restore a backup"
+                     : "";
+}
+
 }  // namespace
 
 StoreError::StoreError(int code, const std::string& doing)
-    : std::runtime_error(doing + ": " + mdb_strerror(code)), code_(code) {}
+    : std::runtime_error(doing + ": " + mdb_strerror(code) + advice_on(code)), code_(code) {}
 
 bool StoreError::is_full() const { return code_ == MDB_MAP_FULL; }
 

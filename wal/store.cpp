@@ -149,10 +149,7 @@ void Store::State::open() {
     Batch batch = environment.batch();
     store_table = environment.open_table(batch, store_table_name);
     const auto stored = identity_in(batch, store_table, options.directory);
-    if (!stored && !is_new)
-        throw StoreError::refused(options.directory.string() +
-                                  " holds an LMDB file of another "
-                                  "program");
+    if (!stored && !is_new) throw no_identity(options.directory);
     identity = stored.value_or(
         StoreIdentity{.kind = options.kind, .id = options.id, .node = options.node});
     if (is_new) identity.log = draw_token(options.random);

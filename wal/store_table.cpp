@@ -25,8 +25,11 @@ std::string take_text(std::string_view& from) {
 }
 
 void check_version(std::string_view stored) {
-    if (stored.size() < sizeof(std::uint32_t)) throw StoreError::refused("the store is damaged");
-    const auto version = read_number<std::uint32_t>(stored);
+    constexpr std::uint32_t highest_that_may_come = 1'000;
+    const auto version =
+        stored.size() < sizeof(std::uint32_t) ? 0 : read_number<std::uint32_t>(stored);
+    if (version == 0 || version > highest_that_may_come)
+        throw StoreError::refused("the store's identity is damaged; restore a backup");
     if (version != store_format_version)
         throw StoreError::refused(
             "the store has format version " + std::to_string(version) +
@@ -127,6 +130,13 @@ std::string encode_number(std::string_view key, std::uint64_t number) {
 }
 
 }  // namespace
+
+StoreError no_identity(const std::filesystem::path& directory) {
+    return StoreError::refused(directory.string() +
+                               ": no store's identity is in its data file. It is damaged, a copy "
+                               "that was made while the store was written (`recoveryctl backup` "
+                               "makes whole ones), or was never a store; restore a backup");
+}
 
 std::optional<StoreIdentity> read_identity(const Reader& reader, Table table) {
     const auto stored = reader.get(table, identity_key);

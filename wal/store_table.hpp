@@ -6,6 +6,7 @@
 #include "wal/unit.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@ namespace twophase::wal {
 
 inline constexpr const char* store_table_name = "store";
 inline constexpr std::uint32_t store_format_version = 3;
+
+/// A file of LMDB without the identity that every store has. Most of them were copied while the
+/// store was written.
+StoreError no_identity(const std::filesystem::path& directory);
 
 /// Nothing in a store that is new. StoreError when the format is another program version's, or the
 /// row is damaged.

@@ -1,6 +1,7 @@
 #include "participants/coupon/coupon.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 namespace twophase::participants::coupon {
@@ -22,6 +22,11 @@ using http::Json;
 constexpr Fields::Text template_rule{.max_bytes = 64, .allowed = id_characters};
 constexpr Fields::Text user_rule{.max_bytes = 128, .allowed = id_characters};
 
+/// From the milliseconds that are stored.
+std::string validity_text(std::int64_t milliseconds) {
+    return http::instant_text(milliseconds * 1'000);
+}
+
 Json to_json(const std::string& template_id, const Template& a_template) {
     Json json{{"template_id", template_id},
               {"name", a_template.name},
@@ -31,21 +36,22 @@ Json to_json(const std::string& template_id, const Template& a_template) {
               {"available", a_template.available()},
               {"per_user_limit", a_template.per_user_limit},
               {"version", a_template.version},
-              {"created_at", a_template.created_at},
-              {"updated_at", a_template.updated_at}};
-    if (a_template.valid_from != 0) json["valid_from"] = a_template.valid_from;
-    if (a_template.valid_until != 0) json["valid_until"] = a_template.valid_until;
+              {"created_at", http::instant_text(a_template.created_at)},
+              {"updated_at", http::instant_text(a_template.updated_at)}};
+    if (a_template.valid_from != 0) json["valid_from"] = validity_text(a_template.valid_from);
+    if (a_template.valid_until != 0) json["valid_until"] = validity_text(a_template.valid_until);
     return json;
 }
 
 Json to_json(const std::string& code, const Coupon& coupon) {
-    return {{"code", code},
-            {"template_id", coupon.template_id},
-            {"user_id", coupon.user_id},
-            {"gid", coupon.gid},
-            {"branch_id", coupon.branch_id},
-            {"state", to_string(coupon.state)},
-            {"issued_at", coupon.issued_at == 0 ? Json() : Json(coupon.issued_at)}};
+    return {
+        {"code", code},
+        {"template_id", coupon.template_id},
+        {"user_id", coupon.user_id},
+        {"gid", coupon.gid},
+        {"branch_id", coupon.branch_id},
+        {"state", to_string(coupon.state)},
+        {"issued_at", coupon.issued_at == 0 ? Json() : Json(http::instant_text(coupon.issued_at))}};
 }
 
 http::Response template_response(const std::string& template_id,
@@ -63,7 +69,6 @@ struct ReadTemplate {
 };
 
 ReadTemplate read_template(const http::Value& json) {
-    constexpr std::int64_t most_time = std::numeric_limits<std::int64_t>::max() / 1'000;
     ReadTemplate read;
     Template& made = read.a_template;
     Fields fields(json);
@@ -71,8 +76,11 @@ ReadTemplate read_template(const http::Value& json) {
     made.name = fields.text("name", {.max_bytes = 256});
     made.stock = fields.integer("stock", 0, most_stock);
     made.per_user_limit = fields.optional_integer("per_user_limit", 0, most_stock).value_or(0);
-    made.valid_from = fields.optional_integer("valid_from", 1, most_time).value_or(0);
-    made.valid_until = fields.optional_integer("valid_until", 1, most_time).value_or(0);
+    const auto validity = [&fields](const char* name) {
+        return fields.optional_instant(name, {.first = 2000, .last = 2200}).value_or(0) / 1'000;
+    };
+    made.valid_from = validity("valid_from");
+    made.valid_until = validity("valid_until");
     if (made.valid_until != 0 && made.valid_until <= made.valid_from)
         fields.fail("valid_until", "a time after valid_from");
     read.error = fields.finish();

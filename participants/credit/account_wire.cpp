@@ -1,6 +1,7 @@
 #include "participants/credit/account_wire.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/problem.hpp"
 #include "http/text.hpp"
 
@@ -46,8 +47,8 @@ Json to_json(const AccountName& name, const Account& account) {
             {"frozen", account.frozen},
             {"available", account.available()},
             {"version", account.version},
-            {"created_at", account.created_at},
-            {"updated_at", account.updated_at}};
+            {"created_at", http::instant_text(account.created_at)},
+            {"updated_at", http::instant_text(account.updated_at)}};
 }
 
 http::Response account_response(const AccountName& name, const Account& account, unsigned status) {

@@ -1,6 +1,7 @@
 #include "participants/credit/credit.hpp"
 
 #include "http/fields.hpp"
+#include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "participants/calls.hpp"
@@ -30,7 +31,7 @@ Json to_json(const Entry& entry) {
               {"balance_after", entry.balance_after},
               {"business_code", entry.business_code},
               {"business_id", entry.business_id},
-              {"created_at", entry.created_at}};
+              {"created_at", http::instant_text(entry.created_at)}};
     if (!entry.gid.empty()) json["gid"] = entry.gid;
     if (!entry.branch_id.empty()) json["branch_id"] = entry.branch_id;
     if (entry.kind == EntryKind::compensation) {

@@ -1,5 +1,6 @@
 #include "recovery/recoveryctl/audit_commands.hpp"
 
+#include "http/instant.hpp"
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/draft.hpp"
 #include "recovery/recoveryctl/render.hpp"
@@ -7,8 +8,6 @@
 #include "recovery/recoveryctl/terminal.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <ctime>
 #include <ostream>
 #include <utility>
 
@@ -59,7 +58,7 @@ std::string table_of(const Json& items) {
                  "after"});
     for (const Json& entry : items)
         table.add({text_in(entry, "seq"),
-                   time_text(number_in(entry, "timestamp")),
+                   text_in(entry, "timestamp"),
                    what(entry),
                    outcome(entry),
                    text_in(entry, "user_id"),
@@ -152,19 +151,10 @@ Exit verify_audit(AuditSource& source, const Output& output) {
     return exit;
 }
 
-std::optional<std::int64_t> parse_time(const std::string& text) {
-    constexpr std::int64_t second = 1'000'000;
-    std::int64_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [last, error] = std::from_chars(text.data(), end, number);
-    if (error == std::errc() && last == end)
-        return number >= 0 ? std::optional(number) : std::nullopt;
-    std::tm parts{};
-    const char* rest = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
-    if (rest != nullptr && *rest != '\0') rest = ::strptime(rest, "T%H:%M:%SZ", &parts);
-    if (rest == nullptr || *rest != '\0') return std::nullopt;
-    const std::time_t seconds = ::timegm(&parts);
-    return seconds >= 0 ? std::optional(std::int64_t{seconds} * second) : std::nullopt;
+std::optional<std::string> time_of(const std::string& text) {
+    const bool is_day = text.size() == std::string_view("2026-01-31").size();
+    const auto time = http::parse_instant(is_day ? text + "T00:00:00Z" : text);
+    return time ? std::optional(http::instant_text(*time)) : std::nullopt;
 }
 
 }  // namespace twophase::recoveryctl

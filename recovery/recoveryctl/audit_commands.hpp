@@ -6,7 +6,6 @@
 #include "recovery/recoveryctl/failure.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -23,8 +22,8 @@ Exit export_audit(AuditSource& source, const std::string& to, const Output& outp
 /// Exit::findings when the chain is broken.
 Exit verify_audit(AuditSource& source, const Output& output);
 
-/// Microseconds since 1970 out of such a number, or out of RFC 3339 as 2026-01-31T09:15:02Z or
-/// 2026-01-31; nothing when it is neither.
-std::optional<std::int64_t> parse_time(const std::string& text);
+/// The API's text of a time in RFC 3339, or of the beginning of a day in UTC, as 2026-01-31;
+/// nothing when it is neither.
+std::optional<std::string> time_of(const std::string& text);
 
 }  // namespace twophase::recoveryctl

@@ -34,15 +34,11 @@ struct Given {
     }
 };
 
-std::string microseconds(const std::string& option, const std::string& text) {
+std::string time_given(const std::string& option, const std::string& text) {
     if (text.empty()) return text;
-    const auto time = parse_time(text);
-    if (!time)
-        throw Failure(Exit::not_possible,
-                      option + ": '" + text +
-                          "' is no time: 2026-01-31T09:15:02Z, 2026-01-31, or microseconds "
-                          "since 1970");
-    return std::to_string(*time);
+    if (auto time = time_of(text)) return *std::move(time);
+    throw Failure(Exit::not_possible,
+                  option + ": '" + text + "' is no time: 2026-01-31T09:15:02Z, or 2026-01-31");
 }
 
 class AuditOptions {
@@ -63,14 +59,16 @@ public:
         id->needs(code);
         command->add_option("--gid", filter.gid, "Only of this transaction");
         command->add_option(
-            "--from", filter.from, "Not before 2026-01-31T09:15:02Z, 2026-01-31 or microseconds");
+            "--from",
+            filter.from,
+            "Not before 2026-01-31T09:15:02Z, or 2026-01-31 (its beginning in UTC)");
         command->add_option("--to", filter.to, "Before this time");
         command->add_option("--limit", given_->limit, "At most so many; 0 for all")
             ->capture_default_str();
         on(command, [](const Given& given, const Output& output) {
             AuditFilter asked = given.filter;
-            asked.from = microseconds("--from", asked.from);
-            asked.to = microseconds("--to", asked.to);
+            asked.from = time_given("--from", asked.from);
+            asked.to = time_given("--to", asked.to);
             return list_audit(*given.source(), asked, given.limit, output);
         });
     }

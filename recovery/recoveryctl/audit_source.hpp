@@ -10,7 +10,7 @@
 
 namespace twophase::recoveryctl {
 
-/// As of `GET /v1/audit`; empty: any. Times are microseconds since 1970.
+/// As of `GET /v1/audit`; empty: any.
 struct AuditFilter {
     std::string user_id;
     std::string business_code;

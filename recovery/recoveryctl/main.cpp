@@ -1,5 +1,6 @@
 // recoveryctl: what a person or a script does about transactions that don't end by themselves.
 #include "http/text.hpp"
+#include "recovery/common_settings.hpp"
 #include "recovery/recoveryctl/audit_options.hpp"
 #include "recovery/recoveryctl/commands.hpp"
 #include "recovery/recoveryctl/log_commands.hpp"
@@ -8,6 +9,7 @@
 #include "recovery/recoveryctl/reconcile.hpp"
 #include "recovery/recoveryctl/remote.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
+#include "recovery/recoveryctl/words.hpp"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -21,6 +23,8 @@
 #include <memory>
 #include <string>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace twophase::recoveryctl {
 namespace {
@@ -38,13 +42,24 @@ std::string user_name() {
                                                         : "uid " + std::to_string(::getuid());
 }
 
+/// As GET /v1/transactions takes them.
+constexpr const char* states =
+    "preparing, executing, committing, rolling_back, compensating, committed, rolled_back, "
+    "needs_attention, unfinished";
+
+std::string is_state(const std::string& text) {
+    const std::string all = states;
+    if ((", " + all + ",").find(", " + text + ",") != std::string::npos) return "";
+    return "'" + text + "' is no state; there are: " + all;
+}
+
 bool permits_any_filesystem() { return environment("TWOPHASE_TEST_ANY_FILESYSTEM") == "1"; }
 
 /// The command line: options into members, the subcommand into `run_`.
 class CommandLine {
 public:
     CommandLine();
-    int run(int argc, const char* const* argv);
+    int run(std::vector<std::string> words);
 
 private:
     CLI::App* add(const char* name, const char* about, const char* example);
@@ -66,6 +81,7 @@ private:
     void add_succession();
     void add_rename_store();
     void add_words_on_findings();
+    void add_log_level(CLI::App& app);
     CLI::App* add_remote(const char* name, const char* about, const char* example);
     void add_reason(CLI::App* command);
     std::string coordinator_url() const;
@@ -105,6 +121,8 @@ private:
     std::string kind_;
     std::string subject_;
     std::string asked_id_;
+    // What a start would log, the commands tell by themselves; a store that fails is told anyway.
+    std::string log_level_ = "critical";
 };
 
 CommandLine::CommandLine() {
@@ -130,6 +148,19 @@ CommandLine::CommandLine() {
     add_succession();
     add_rename_store();
     add_words_on_findings();
+    add_log_level(app_);
+}
+
+/// To every command that does something.
+void CommandLine::add_log_level(CLI::App& app) {
+    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+    for (CLI::App* command : commands) add_log_level(*command);
+    if (!commands.empty()) return;
+    app.add_option("--log-level",
+                   log_level_,
+                   "What the programs' own code logs to standard error beside the answer: trace, "
+                   "debug, info, warning or error; else only what ends it")
+        ->check(CLI::IsMember(recovery::log_levels()));
 }
 
 CLI::App* CommandLine::add(const char* name, const char* about, const char* example) {
@@ -166,10 +197,8 @@ void CommandLine::add_list() {
     auto* command = add_with_source("list",
                                     "Lists what is unfinished, what needs a person first.",
                                     "recoveryctl list --participant credit");
-    command->add_option("--state",
-                        list_.filter.state,
-                        "Only this state: preparing, executing, committing, rolling_back, "
-                        "compensating, committed, rolled_back, needs_attention, unfinished");
+    command->add_option("--state", list_.filter.state, std::string("Only this state: ") + states)
+        ->check(is_state);
     command->add_option("--participant", list_.filter.participant, "Only with this participant");
     auto* code = command->add_option(
         "--business-code", list_.filter.business_code, "Only with this business code");
@@ -570,12 +599,17 @@ int CommandLine::fail(Exit code, const std::string& why) const {
     return static_cast<int>(code);
 }
 
-int CommandLine::run(int argc, const char* const* argv) {
+int CommandLine::run(std::vector<std::string> words) {
+    words = command_first(app_, std::move(words));
+    if (const std::string wrong = unknown_command(app_, words); !wrong.empty())
+        return fail(Exit::not_possible, wrong);
+    std::ranges::reverse(words);  // as CLI11 takes them
     try {
-        app_.parse(argc, argv);
+        app_.parse(std::move(words));
     } catch (const CLI::ParseError& e) {
         return app_.exit(e) == 0 ? 0 : static_cast<int>(Exit::not_possible);
     }
+    spdlog::set_level(spdlog::level::from_str(log_level_));
     try {
         const Exit exit = run_();
         std::cout.flush();
@@ -593,7 +627,5 @@ int CommandLine::run(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("recoveryctl"));
-    // What a start would log, the commands tell by themselves; a store that fails is told anyway.
-    spdlog::set_level(spdlog::level::critical);
-    return twophase::recoveryctl::CommandLine().run(argc, argv);
+    return twophase::recoveryctl::CommandLine().run({argv + 1, argv + argc});
 }

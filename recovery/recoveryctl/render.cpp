@@ -1,13 +1,13 @@
 #include "recovery/recoveryctl/render.hpp"
 
+#include "http/instant.hpp"
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/table.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <set>
 
 namespace twophase::recoveryctl {
@@ -118,9 +118,7 @@ std::string branches_text(const Json& details) {
 std::string timeline_text(const Json& details) {
     Table table({"N", "TIME", "WHAT"});
     for (const Json& entry : items_in(details, "timeline"))
-        table.add({text_in(entry, "n"),
-                   entry.contains("at") ? time_text(number_in(entry, "at")) : "",
-                   entry_text(details, entry)});
+        table.add({text_in(entry, "n"), text_in(entry, "at"), entry_text(details, entry)});
     return table.is_empty() ? "" : "\n" + table.text();
 }
 
@@ -138,10 +136,8 @@ std::string head_text(const Json& details, WallTime now) {
     line("mode", text_in(details, "mode"));
     if (const std::string key = business_key(details); !key.empty())
         line("business key", key + ", attempt " + text_in(details, "attempt"));
-    if (details.contains("created_at_ms"))
-        line("created",
-             time_text(number_in(details, "created_at_ms") * 1'000) + ", " +
-                 age_text(details, now) + " ago");
+    if (const std::string age = age_text(details, now); !age.empty())
+        line("created", text_in(details, "created_at") + ", " + age + " ago");
     line("message", text_in(details, "message"));
     return text;
 }
@@ -149,9 +145,8 @@ std::string head_text(const Json& details, WallTime now) {
 /// Whether a participant has been away for so long that a person may put it right elsewhere.
 bool is_old(const Json& details, WallTime now) {
     constexpr std::chrono::hours hours{2};
-    if (!details.contains("created_at_ms")) return false;
-    const std::chrono::milliseconds created(number_in(details, "created_at_ms"));
-    return now.time_since_epoch() >= created + hours;
+    const auto created = http::parse_instant(text_in(details, "created_at"));
+    return created && now.time_since_epoch() >= std::chrono::microseconds(*created) + hours;
 }
 
 /// Those who are told a decision and give no answer.
@@ -235,22 +230,12 @@ void advise_branches(std::vector<std::string>& commands,
 
 }  // namespace
 
-std::string time_text(std::uint64_t microseconds) {
-    const auto seconds = static_cast<std::time_t>(microseconds / 1'000'000);
-    std::tm parts{};
-    std::array<char, 64> text{};
-    if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
-    const std::size_t size = std::strftime(text.data(), text.size(), "%F %T", &parts);
-    const std::string fraction = std::to_string(1'000 + microseconds / 1'000 % 1'000).substr(1);
-    return std::string(text.data(), size) + "." + fraction + " UTC";
-}
-
 std::string age_text(const Json& item, WallTime now) {
-    if (!item.contains("created_at_ms")) return "";
-    const auto now_ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-    const auto created = static_cast<std::int64_t>(number_in(item, "created_at_ms"));
-    const std::int64_t seconds = now_ms > created ? (now_ms - created) / 1'000 : 0;
+    const auto created = http::parse_instant(text_in(item, "created_at"));
+    if (!created) return "";
+    const auto age = now.time_since_epoch() - std::chrono::microseconds(*created);
+    const std::int64_t seconds =
+        std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(age).count(), 0);
     if (seconds < 120) return std::to_string(seconds) + "s";
     if (seconds < 7'200) return std::to_string(seconds / 60) + "min";
     if (seconds < 172'800) return std::to_string(seconds / 3'600) + "h";

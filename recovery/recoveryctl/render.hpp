@@ -13,8 +13,6 @@ namespace twophase::recoveryctl {
 using http::Json;
 using WallTime = std::chrono::system_clock::time_point;
 
-/// "2026-01-31 09:15:02.123 UTC".
-std::string time_text(std::uint64_t microseconds);
 /// "42s", "7min", "3h", "12d".
 std::string age_text(const Json& item, WallTime now);
 

@@ -1,4 +1,5 @@
 // The list of branches in doubt, which coordinators sweep.
+#include "http/instant.hpp"
 #include "http/text.hpp"
 #include "tests/conformance/checks.hpp"
 
@@ -67,11 +68,12 @@ void filters_by_age(Session& s) {
     const Branch branch = s.prepared().branch;
     const std::string query =
         "limit=500&coordinator=" + s.options().coordinator + "&prepared_before=";
-    const Answer old = s.in_doubt_page(query + "1");
+    const Answer old = s.in_doubt_page(query + http::instant_text(1));
     expect(old.items.empty(), old, "nothing: no branch is from before 1970");
-    // A year ahead in microseconds, so that clocks may differ.
-    const std::string ahead = std::to_string(s.epoch() + 365ULL * 24 * 3600 * 1'000'000);
-    const Answer all = s.in_doubt_page(query + ahead);
+    // A year ahead, so that clocks may differ.
+    const std::uint64_t ahead = s.epoch() + 365ULL * 24 * 3600 * 1'000'000;
+    const Answer all =
+        s.in_doubt_page(query + http::instant_text(static_cast<std::int64_t>(ahead)));
     expect(has(all, branch), all, "that " + branch.gid + " is listed");
 }
 
@@ -111,7 +113,7 @@ std::vector<Check> in_doubt_checks() {
          .run = filters_by_coordinator},
         {.group = "in-doubt",
          .name = "in-doubt-age",
-         .claim = "prepared_before= shows older branches only",
+         .claim = "prepared_before= (RFC 3339) shows older branches only",
          .contract = list,
          .why = "young branches are under way, and not worth a question each",
          .run = filters_by_age},

@@ -1,6 +1,7 @@
 #include "tests/conformance/fake_participant.hpp"
 
 #include "http/client.hpp"
+#include "http/instant.hpp"
 #include "http/problem.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
@@ -39,6 +40,13 @@ std::optional<std::int64_t> number(const std::string& text) {
     return value;
 }
 
+/// The gid of a message that our own reader refuses, as another reader takes it.
+Json gid_in(const std::string& body) {
+    const Json json = Json::parse(body, nullptr, false);
+    if (!json.is_object() || !json.contains("gid")) return Json::object();
+    return {{"gid", json["gid"]}};
+}
+
 }  // namespace
 
 struct FakeParticipant::State {
@@ -71,12 +79,16 @@ struct FakeParticipant::State {
             router.add("POST", std::string("/") + verb, [this, verb](auto request, auto respond) {
                 take(verb, std::move(request), std::move(respond));
             });
+        if (has("unknown-method-501"))
+            for (const char* method : {"GET", "PUT", "DELETE"})
+                for (const char* verb : {"/commit", "/rollback"})
+                    router.add(method, verb, [](auto, auto respond) { respond({.status = 501}); });
         if (has("get-commits"))
             router.add("GET", "/commit", [](auto, auto respond) { respond({.body = "{}"}); });
         router.add("GET", "/in-doubt", [this](const auto& request, const auto& respond) {
             respond(http::json_response(rules.in_doubt(
                 query(request, "coordinator"),
-                number(query(request, "prepared_before")),
+                http::parse_instant(query(request, "prepared_before")),
                 query(request, "after"),
                 static_cast<std::size_t>(number(query(request, "limit")).value_or(100)),
                 query(request, "nonce"))));
@@ -87,7 +99,10 @@ struct FakeParticipant::State {
     void take(const std::string& verb, http::Request request, http::Respond respond) {
         if (has("deep-500") && std::ranges::count(request.body, '[') > 1'000)
             return respond({.status = 500});
+        if (has("empty-body-415") && request.body.empty()) return respond({.status = 415});
         const auto json = http::parse_json(request.body, {.depth = 17});
+        if (!json && has("echoes-any-gid"))
+            return respond(http::problem(400, "invalid-field", "read it", gid_in(request.body)));
         if (!json && has("bad-json-500")) return respond({.status = 500});
         if (!json) return respond(http::problem(json.error()));
         if (json->is_array()) return respond(answer_array(verb, *json));

@@ -51,7 +51,7 @@ TEST(ConfigTest, TheDefaultsInTheTableAreThoseOfTheStruct) {
     EXPECT_EQ(loaded.retry_most, untouched.retry_most);
     EXPECT_EQ(loaded.sweep_interval, untouched.sweep_interval);
     EXPECT_EQ(loaded.map_bytes, untouched.map_bytes);
-    EXPECT_EQ(loaded.retention_hours, untouched.retention_hours);
+    EXPECT_EQ(loaded.retention, untouched.retention);
     EXPECT_EQ(loaded.max_live, untouched.max_live);
     EXPECT_FALSE(loaded.alerts.webhook);
     EXPECT_EQ(loaded.alerts.again_after, untouched.alerts.again_after);

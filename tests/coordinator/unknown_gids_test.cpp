@@ -55,7 +55,7 @@ TEST_F(UnknownGidsTest, WhatTheLogNeverKnewWasRolledBack) {
 // A participant that was restored from an old backup asks about it.
 TEST_F(UnknownGidsTest, WhatWasForgottenIsNotPresumed) {
     const Gid committed = commit("0");
-    config_.retention_hours = 0;
+    config_.retention = std::chrono::milliseconds(0);
     restart();
     pass(10'000ms);
     ASSERT_EQ(stored(), 0U);
@@ -65,7 +65,7 @@ TEST_F(UnknownGidsTest, WhatWasForgottenIsNotPresumed) {
 }
 
 TEST_F(UnknownGidsTest, ForgettingKeepsUpWithFinishing) {
-    config_.retention_hours = 0;
+    config_.retention = std::chrono::milliseconds(0);
     restart();
     constexpr int many = 2'500;
     for (int i = 0; i < many; ++i) submit(std::to_string(i));
@@ -99,7 +99,7 @@ TEST_F(UnknownGidsTest, WhatALostLogDecidedIsNeverPresumed) {
 TEST_F(UnknownGidsTest, AnIdFromFarAheadThatAPersonSettlesSaysNothingOfOthers) {
     commit("0");
     service_->log().store().backup(backup());
-    config_.retention_hours = 0;
+    config_.retention = std::chrono::milliseconds(0);
     restore();
     const Gid ahead = *parse_gid("7fffffff-ffff-7fff-bfff-000000000001");
     ASSERT_TRUE(service_->may_settle_unknown(ahead));

@@ -54,7 +54,7 @@ protected:
                  hosts_ = value;
                  return {};
              }},
-            {"token", "", nullptr, "No default", take_text(token_)},
+            {"token", "", nullptr, "No default", take_text(token_), {"secret"}},
         };
     }
 
@@ -76,7 +76,8 @@ protected:
         const CommandLine line{.argc = static_cast<int>(flags.size()),
                                .argv = flags.data(),
                                .program = "service",
-                               .about = "Serves."};
+                               .about = "Serves.",
+                               .settings_of_others = {"stock_limit"}};
         const auto code = load_settings(settings(), line);
         said_ = testing::internal::GetCapturedStderr();
         printed_ = testing::internal::GetCapturedStdout();
@@ -179,6 +180,69 @@ TEST_F(SettingsTest, VariablesOfTheFaultTestsAreLetThrough) {
     EXPECT_EQ(load(), std::nullopt);
 }
 
+TEST_F(SettingsTest, VariablesThatKubernetesAndDockerMakeAreNoSettings) {
+    for (const auto& [name, value] : std::vector<std::pair<const char*, const char*>>{
+             {"TWOPHASE_PORT", "tcp://10.96.0.1:7070"},
+             {"TWOPHASE_PORT_7070_TCP", "tcp://10.96.0.1:7070"},
+             {"TWOPHASE_PORT_7070_TCP_PROTO", "tcp"},
+             {"TWOPHASE_PORT_7070_TCP_PORT", "7070"},
+             {"TWOPHASE_PORT_7070_TCP_ADDR", "10.96.0.1"},
+             {"TWOPHASE_SERVICE_HOST", "10.96.0.1"},
+             {"TWOPHASE_SERVICE_PORT", "7070"},
+             {"TWOPHASE_SERVICE_PORT_HTTP", "7070"},
+             {"TWOPHASE_CREDIT_2_SERVICE_HOST", "fd00::1"},
+             {"TWOPHASE_CREDIT_PORT", "udp://10.96.0.1:53"},
+             {"TWOPHASE_CREDIT_PORT_53_UDP", "udp://10.96.0.1:53"},
+             {"TWOPHASE_NAME", "/service/twophase"},
+             {"TWOPHASE_ENV_LANG", "C"}})
+        set(name, value);
+    EXPECT_EQ(load(), std::nullopt) << said_;
+    EXPECT_EQ(port_, 7070) << "the default, not another service's";
+}
+
+TEST_F(SettingsTest, ATypoThatLooksLikeAServicesVariableIsRefused) {
+    for (const auto& [name, value] : std::vector<std::pair<const char*, const char*>>{
+             {"TWOPHASE_PORT", "tcp:7070"},
+             {"TWOPHASE_PORTS", "tcp://10.96.0.1:7070"},
+             {"TWOPHASE_HTTP_PORT", "7070"},
+             {"TWOPHASE_PORT_X_TCP", "7070"},
+             {"TWOPHASE_SERVICE", "10.96.0.1"}}) {
+        set(name, value);
+        expect_refused({}, {name});
+        ::unsetenv(name);
+    }
+}
+
+TEST_F(SettingsTest, ASettingOfAnotherProgramIsLetThroughFromTheEnvironmentAlone) {
+    set("TWOPHASE_STOCK_LIMIT", "anything");
+    EXPECT_EQ(load(), std::nullopt) << said_;
+    expect_refused({"--stock-limit", "1"}, {"--stock-limit"});
+    set("TWOPHASE_STOCK_LIMITS", "1");
+    expect_refused({}, {"TWOPHASE_STOCK_LIMITS", "did you mean TWOPHASE_STOCK_LIMIT?"});
+}
+
+TEST_F(SettingsTest, AnOldNameIsRefusedAndTheNewOneIsNamed) {
+    const std::string config = file(R"({"secret": "x"})");
+    expect_refused({"--config", config.c_str()}, {"member secret", "did you mean token?"});
+    expect_refused({"--secret", "x"}, {"--secret", "did you mean --token?"});
+    set("TWOPHASE_SECRET", "x");
+    expect_refused({}, {"TWOPHASE_SECRET", "did you mean TWOPHASE_TOKEN?"});
+}
+
+TEST_F(SettingsTest, AFlagAndAVariableTakeAsManyMembersAsAFile) {
+    Json many = Json::object();
+    for (int n = 0; n < 2'000; ++n) many["p" + std::to_string(n)] = n;
+    const std::string text = many.dump();
+    EXPECT_EQ(load({"--participants", text.c_str()}), std::nullopt) << said_;
+    EXPECT_EQ(participants_.size(), 2'000U);
+    const std::string config = file(R"({"participants": )" + text + "}");
+    EXPECT_EQ(load({"--config", config.c_str()}), std::nullopt) << said_;
+    EXPECT_EQ(participants_.size(), 2'000U);
+    set("TWOPHASE_PARTICIPANTS", text);
+    EXPECT_EQ(load(), std::nullopt) << said_;
+    EXPECT_EQ(participants_.size(), 2'000U);
+}
+
 TEST_F(SettingsTest, WrongValuesNameTheirSource) {
     const std::string config = file(R"({"port": 65536})");
     expect_refused({"--config", config.c_str()}, {config, "member port", "0 to 65535", "65536"});
@@ -211,8 +275,13 @@ TEST_F(SettingsTest, HelpVersionAndSampleEndAtOnce) {
     }
     EXPECT_EQ(load({"--version"}), 0);
     EXPECT_EQ(printed_, "service 0.1.0\n");
-    EXPECT_EQ(load({"--sample-config"}), 0);
-    EXPECT_EQ(printed_, sample_file(settings()));
+    for (const std::vector<const char*>& flags : {std::vector<const char*>{"--print-sample-config"},
+                                                  {"--print-sample-config", "--port", "1"},
+                                                  {"--port=1", "--print-sample-config"},
+                                                  {"--config", "/none", "--sample-config"}}) {
+        EXPECT_EQ(load(flags), 0) << said_;
+        EXPECT_EQ(printed_, sample_file(settings()));
+    }
 }
 
 TEST_F(SettingsTest, TheSampleHoldsEveryDefaultAndCanBeLoaded) {

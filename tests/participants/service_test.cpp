@@ -280,7 +280,8 @@ TEST_F(CreditService, PagesThoseInDoubt) {
     EXPECT_EQ(second.at("items").size(), 1U);
     EXPECT_EQ(second.at("items").at(0).at("gid"), gid(3));
     EXPECT_EQ(get(at(), "/v1/branches/in-doubt?limit=0").status, 400U);
-    const std::string age = "prepared_before=" + first.at("items").at(0).at("prepared_at").dump();
+    const std::string age =
+        "prepared_before=" + first.at("items").at(0).at("prepared_at").get<std::string>();
     EXPECT_EQ(get(at(), "/v1/branches/in-doubt?" + age).body.at("items").size(), 0U);
 }
 

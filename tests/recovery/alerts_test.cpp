@@ -263,9 +263,9 @@ TEST(AlertSettingsTest, TakeWhatCanBeMeantOnly) {
     EXPECT_EQ(refusal("alert_language", "zh"), "");
     EXPECT_EQ(options.language, Language::zh);
     EXPECT_NE(refusal("alert_language", "fr"), "");
-    EXPECT_EQ(refusal("alert_again_after_s", 0), "");
+    EXPECT_EQ(refusal("alert_again_after_ms", 0), "");
     EXPECT_EQ(options.again_after, 0s);
-    EXPECT_NE(refusal("alert_again_after_s", -1), "");
+    EXPECT_NE(refusal("alert_again_after_ms", -1), "");
 }
 
 TEST(RoomWatchTest, RaisesAnAlertOnceForEachLossOfRoom) {

@@ -1,5 +1,7 @@
 twophase_test(recoveryctl_test
     SOURCES
+        command_line_test.cpp
+        common_settings_test.cpp
         participants_test.cpp
         recoveryctl_audit_test.cpp
         recoveryctl_support.cpp

@@ -178,6 +178,9 @@ TEST_F(AuditCommands, SayWhatIsImpossible) {
     EXPECT_NE(refusal(run({"audit", "list", "--data", directory / "store"})).find("it is running"),
               std::string::npos);
     EXPECT_NE(refusal(running({"list", "--from", "yesterday"})).find("--from"), std::string::npos);
+    EXPECT_NE(refusal(running({"list", "--from", "1769850902000000"})).find("2026-01-31T09:15:02Z"),
+              std::string::npos)
+        << "of a number nobody could tell the unit";
     EXPECT_NE(refusal(running({"list", "--business-id", "1"})).find("--business-code"),
               std::string::npos);
     EXPECT_NE(refusal(run({"audit", "list", "--data", directory / "nothing"})).find("no store"),

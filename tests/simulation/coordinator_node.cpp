@@ -17,7 +17,7 @@ Config config_of(const World& world, const std::string& directory) {
     config.data = directory;
     config.any_filesystem = true;
     config.map_bytes = std::size_t{256} << 20;
-    config.retention_hours = 1;
+    config.retention = std::chrono::hours(1);
     config.vote_timeout = world.plan.vote_timeout;
     config.call_timeout = world.plan.call_timeout;
     config.retry_first = world.plan.retry_first;

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <iterator>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -224,7 +225,35 @@ TEST_F(StoreTest, AnotherLmdbFileIsRefused) {
         environment.open_table(batch, "foreign");
         batch.commit();
     }
-    expect_refusal("another program");
+    expect_refusal("no store's identity");
+}
+
+/// Pages of one moment beside those of another, as `cp` of a running store makes them.
+TEST_F(StoreTest, ATornCopyIsNotCalledAnothersFile) {
+    const auto contents = [&] {
+        std::ifstream file(data, std::ios::binary);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    open();
+    const std::string before = contents();
+    for (int start = 0; start < 6; ++start) open();
+    tamper(options.directory, store_table_name, [](Batch& batch, Table table) {
+        for (int n = 0; n < 500; ++n) batch.put(table, std::to_string(n), std::string(400, 'x'));
+    });
+    const std::string after = contents();
+    constexpr std::size_t metas = std::size_t{2} * 4'096;
+    ASSERT_GE(before.size(), metas);
+    for (const std::string& torn :
+         {before.substr(0, metas) + after.substr(metas),
+          after.substr(0, metas) + before.substr(metas) + after.substr(before.size()),
+          after.substr(0, metas) + std::string(after.size() - metas, '\0'),
+          before.substr(0, metas) + std::string(before.size() - metas, '\0')}) {
+        std::ofstream(data, std::ios::binary | std::ios::trunc) << torn;
+        const std::string why = refusal().first;
+        EXPECT_EQ(why.find("another program"), std::string::npos) << why;
+        EXPECT_EQ(why.find("program that wrote it"), std::string::npos) << why;
+        EXPECT_TRUE(why.empty() || why.find("restore a backup") != std::string::npos) << why;
+    }
 }
 
 TEST_F(StoreTest, AnEmptyFileIsANewStore) {
