@@ -128,17 +128,17 @@ void add_times(std::vector<http::Setting>& all, Config& c) {
                    5000,
                    "How long one call to a participant may take.",
                    http::take_milliseconds(c.call_timeout, 10, hour)});
-    all.push_back({"retry_first_ms",
+    all.push_back({"retry_initial_ms",
                    "ms",
                    1000,
                    "The backoff's first step; full jitter below it.",
                    http::take_milliseconds(c.retry_first, 1, hour)});
-    all.push_back({"retry_most_ms",
+    all.push_back({"retry_max_ms",
                    "ms",
                    60000,
                    "The backoff's last step.",
                    http::take_milliseconds(c.retry_most, 1, hour)});
-    all.push_back({"probe_most_ms",
+    all.push_back({"probe_interval_max_ms",
                    "ms",
                    5000,
                    "The longest time between two probes of a participant that fails.",
@@ -184,7 +184,7 @@ void add_limits(std::vector<http::Setting>& all, Config& c) {
                    "while the program runs.",
                    http::take_milliseconds(c.retention, hour, 1'000'000 * hour),
                    {"retention_hours", "retention_seconds"}});
-    all.push_back({"map_bytes",
+    all.push_back({"store_max_bytes",
                    "bytes",
                    std::uint64_t{16} << 30,
                    "The log's largest size; submissions are refused from 80 % of it.",
@@ -225,7 +225,7 @@ std::string check(const Config& config) {
                "use 127.0.0.1, or --insecure if that is meant";
     if (!is_name(config.id)) return "id: letters, digits, _ and -, at most 64";
     if (config.participants.empty()) return "participants: name at least one";
-    if (config.retry_first > config.retry_most) return "retry_first_ms is above retry_most_ms";
+    if (config.retry_first > config.retry_most) return "retry_initial_ms is above retry_max_ms";
     return {};
 }
 

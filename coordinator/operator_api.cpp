@@ -251,7 +251,7 @@ Response show_status(Service& service) {
                                 {"commits", store.commits()},
                                 {"log",
                                  {{"used_bytes", room.used_bytes},
-                                  {"map_bytes", room.map_bytes},
+                                  {"store_max_bytes", room.map_bytes},
                                   {"disk_free_bytes", room.disk_free_bytes},
                                   {"has_room", room.has_room}}}});
 }

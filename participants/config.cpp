@@ -90,7 +90,7 @@ std::vector<Setting> place_settings(Config& c) {
          c.address_file.string(),
          "a file into which host:port is written once listening; empty: none",
          http::take_path(c.address_file)},
-        {"name",
+        {"id",
          "",
          c.name,
          "this participant's name, as in the coordinator's configuration",
@@ -143,7 +143,7 @@ std::vector<Setting> place_settings(Config& c) {
 std::vector<Setting> limit_settings(Config& c) {
     constexpr std::int64_t gibibyte = std::int64_t{1} << 30;
     return {
-        {"map_bytes",
+        {"store_max_bytes",
          "bytes",
          c.map_bytes,
          "the most that the store may grow to; new work is refused from 80 % of it",

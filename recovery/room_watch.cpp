@@ -23,7 +23,7 @@ Alert disk_low(const wal::Headroom& room) {
             .subject = "store",
             .text = "new work is refused: " + used + " of " + map + " bytes are used, " + free +
                     " are free on the disk",
-            .data = R"({"used_bytes":)" + used + R"(,"map_bytes":)" + map +
+            .data = R"({"used_bytes":)" + used + R"(,"store_max_bytes":)" + map +
                     R"(,"disk_free_bytes":)" + free + "}"};
 }
 

@@ -125,7 +125,7 @@ Exit rename_participant_store(const RenameOrder& order,
         output.out << "The store of " << old_name << " becomes that of " << new_name
                    << ". It goes on with what was begun under the old name, as long as that is "
                       "sent to it:\n"
-                      "  1. here: rename-store, then start the program with --name "
+                      "  1. here: rename-store, then start the program with --id "
                    << new_name << "\n  2. at the coordinator's settings: add " << new_name
                    << ", and leave " << old_name
                    << " there with the new endpoint; restart the coordinator\n"
@@ -150,7 +150,7 @@ Exit rename_participant_store(const RenameOrder& order,
         fail(error);
     }
     output.out << (output.is_json ? http::dump_replacing(Json{{"renamed", from}, {"to", order.to}})
-                                  : "renamed; start it with --name " + new_name)
+                                  : "renamed; start it with --id " + new_name)
                << "\n";
     return Exit::done;
 }

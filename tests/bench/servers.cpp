@@ -25,7 +25,7 @@ std::vector<std::string> coordinator_arguments(const fs::path& folder) {
     // Room for the history of ten million; the file grows as it is used.
     return {"--participants",
             participants.dump(),
-            "--map-bytes",
+            "--store-max-bytes",
             std::to_string(std::size_t{64} << 30),
             "--log-level",
             "warning"};

@@ -40,7 +40,7 @@ class Participant:
         coordinators = {"conformance": f"file:{folder / 'coordinator'}"}
         self.command = [
             str(bin_dir / f"{kind}-participant"), "--data", str(folder / "store"), "--port", "0",
-            "--address-file", str(self.address), "--map-bytes", str(1 << 28), "--any-filesystem",
+            "--address-file", str(self.address), "--store-max-bytes", str(1 << 28), "--any-filesystem",
             "--coordinators", json.dumps(coordinators), "--inquire-after-ms", "50", "--log-level", "error"]
         self.keeper = threading.Thread(target=self.keep_running)
         self.keeper.start()

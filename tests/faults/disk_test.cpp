@@ -104,7 +104,7 @@ protected:
 class FullDiskTest : public RoomTest {};
 
 TEST_P(FullDiskTest, NewWorkIsRefusedDecisionsAndEndsGoThrough) {
-    program().set_environment("TWOPHASE_MAP_BYTES", std::to_string(32 * mebibyte));
+    program().set_environment("TWOPHASE_STORE_MAX_BYTES", std::to_string(32 * mebibyte));
     const SmallDisk disk(program().data(), 16 * mebibyte);
     if (!disk.is_mounted())
         GTEST_SKIP() << "no tmpfs can be mounted here (" << disk.why_not() << "): " << GetParam()
@@ -140,7 +140,7 @@ TEST_P(FullDiskTest, NewWorkIsRefusedDecisionsAndEndsGoThrough) {
 class FullMapTest : public RoomTest {};
 
 TEST_P(FullMapTest, NewWorkIsRefusedWhatIsUnderWayEndsAndARestartMakesRoom) {
-    program().set_environment("TWOPHASE_MAP_BYTES", std::to_string(mebibyte));
+    program().set_environment("TWOPHASE_STORE_MAX_BYTES", std::to_string(mebibyte));
     fleet_.start_all();
     open_books(fleet_);
     Load load(fleet_.coordinator, {.clients = 16, .pause = 20ms});

@@ -25,7 +25,7 @@ protected:
     Program coordinator(const Json& participants) const {
         return {"coordinator",
                 fleet_.folder(),
-                {"--participants", participants.dump(), "--retry-first-ms", "20"}};
+                {"--participants", participants.dump(), "--retry-initial-ms", "20"}};
     }
     Json exchange(const std::string& id, const std::string& coupon) const {
         return {{"business_code", "exchange"},

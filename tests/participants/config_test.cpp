@@ -57,7 +57,7 @@ TEST(ConfigTest, RefusesWhatCanNotBe) {
     EXPECT_NE(refusal("coordinators", {{"a/b", "http://127.0.0.1:1"}}), "");
     EXPECT_NE(refusal("coordinators", "http://127.0.0.1:1"), "");
     EXPECT_EQ(refusal("coordinators", {{"main", "file:/tmp/x.address"}}), "");
-    EXPECT_NE(refusal("name", "a b"), "");
+    EXPECT_NE(refusal("id", "a b"), "");
     EXPECT_NE(refusal("log_level", "loud"), "");
     EXPECT_NE(refusal("port", 70'000), "");
     EXPECT_NE(refusal("alert_webhook", "mailto:us"), "");

@@ -29,7 +29,7 @@ protected:
                 directory.path() / "address",
                 "--port",
                 "0",
-                "--map-bytes",
+                "--store-max-bytes",
                 "268435456",
                 "--inquire-after-ms",
                 std::to_string(inquire_after_ms),
