@@ -18,7 +18,7 @@ constexpr std::size_t most_message = 1024;
 constexpr std::size_t most_prepare_id = 256;
 constexpr std::size_t most_result = 64 * 1024;
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
     std::string json;
     http::append_quoted(json, text);
     return json;
@@ -128,6 +128,7 @@ Answer read_problem(Verb verb, unsigned status, const Value& body) {
     answer.is_fault = std::ranges::find(faults, status) != std::end(faults);
     if (status == 409 && (answer.code == "stale_epoch" || answer.code == "other_log")) {
         answer.kind = Answer::Kind::stale_epoch;
+        answer.message = http::describe(status, body);
         if (const Value* seen = body.find("epoch"))
             if (const auto number = seen->exact_integer(); number && *number >= 0)
                 answer.seen_epoch = static_cast<std::uint64_t>(*number);
@@ -140,6 +141,7 @@ Answer read_problem(Verb verb, unsigned status, const Value& body) {
                        .message = answer.message};
     } else if (contradicts(verb, status, answer.code)) {
         answer.kind = Answer::Kind::contradicted;
+        answer.message = http::for_log(answer.message);
     } else {
         answer.message = http::describe(status, body);
     }
@@ -249,14 +251,14 @@ std::string compensate_message(const Envelope& envelope,
                                std::string_view message) {
     // Escaped it is at most six times as long, and a participant keeps 4 KiB.
     constexpr std::size_t most_text = 512;
-    return opening(envelope) + R"(,"reason":{"branch_id":)" + quoted(branch_id) + R"(,"code":)" +
-           quoted(http::cut(code, most_code)) + R"(,"message":)" +
-           quoted(http::cut(message, most_text)) + "}}";
+    return opening(envelope) + R"(,"reason":{"branch_id":)" + json_quoted(branch_id) +
+           R"(,"code":)" + json_quoted(http::cut(code, most_code)) + R"(,"message":)" +
+           json_quoted(http::cut(message, most_text)) + "}}";
 }
 
 std::string tell_message(const Envelope& envelope, std::string_view prepare_id) {
     if (prepare_id.empty()) return opening(envelope) + "}";
-    return opening(envelope) + R"(,"prepare_id":)" + quoted(prepare_id) + "}";
+    return opening(envelope) + R"(,"prepare_id":)" + json_quoted(prepare_id) + "}";
 }
 
 std::vector<Answer> read_answers(Verb verb,

@@ -115,11 +115,7 @@ void Sweep::handle(const http::Result<http::Response>& response) {
     pages_ = 0;
     last_page_.clear();
     is_under_way_ = false;
-    if (is_answered)
-        hooks_.ended();
-    else
-        hooks_.failed("asked what it holds in doubt: " +
-                      (response ? http::describe(*response) : response.error().message()));
+    if (is_answered) hooks_.ended();
     if (is_stopped_) return;
     if (std::exchange(is_wanted_again_, false)) return start();
     failures_ = hooks_.is_urgent() ? failures_ + 1 : 0;
@@ -137,26 +133,33 @@ void Sweep::ask_next(const std::string& after) {
 /// Hands up what came of the question; false when nothing did.
 bool Sweep::introduce(const Introduction& introduction) {
     const Question question = *std::exchange(question_, std::nullopt);
-    // One that has told of its store before knows the question.
-    if (introduction.is_foreign && question.remembered) return false;
     return hooks_.introduced(question, introduction) && !is_stopped_;
+}
+
+bool Sweep::fail(const std::string& why) {
+    hooks_.failed("asked what it holds in doubt: " + why);
+    return false;
 }
 
 /// Hands up one page; false when it was none.
 bool Sweep::read(const http::Result<http::Response>& response, std::string& next) {
-    if (!response) return false;
+    if (!response) return fail(response.error().message());
     const Time wait = http::retry_after(*response, around_.wall_microseconds() / 1'000'000);
     // A second is the least that can be asked for: it says "soon", and the pauses between questions
     // are made for that.
     if (wait > Time{1'000}) not_before_ = around_.now() + std::min(wait, longest_wait_);
-    if (question_ && is_foreign(response->status)) return introduce({});
-    if (response->status != 200) return false;
+    // One that has told of its store before knows the question.
+    const bool may_be_foreign = question_ && !question_->remembered;
+    if (may_be_foreign && is_foreign(response->status)) return introduce({});
+    if (response->status != 200) return fail(http::describe(*response));
     const auto body = http::read_json(response->body);
     const http::Value* items = body ? body->root().find("items") : nullptr;
-    if (!items || !items->is_array()) return false;
+    if (!items || !items->is_array()) return fail("status 200 without \"items\"");
     if (question_) {
         const auto introduction = read_introduction(body->root(), question_->nonce);
-        if (!introduction || !introduce(*introduction)) return false;
+        if (!introduction || (introduction->is_foreign && !may_be_foreign))
+            return fail("status 200, and not to the question that was asked");
+        if (!introduce(*introduction)) return false;
     }
     for (const http::Value& item : *items) {
         const http::Value* gid = item.find("gid");

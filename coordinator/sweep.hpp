@@ -72,6 +72,7 @@ private:
     void ask_next(const std::string& after);
     bool read(const http::Result<http::Response>& response, std::string& next);
     bool introduce(const Introduction& introduction);
+    bool fail(const std::string& why);
 
     recovery::Surroundings& around_;
     recovery::Peer& peer_;

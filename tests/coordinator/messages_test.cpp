@@ -158,8 +158,11 @@ TEST(MessagesTest, AParticipantsWordsAreCutAndEscaped) {
         read(Verb::commit,
              503,
              "{" + echo + R"(,"code":"a\nb\u001b","detail":")" + std::string(5'000, 'x') + "\"}");
-    EXPECT_TRUE(odd.message.starts_with("status 503 a\\x0ab\\x1b: xxx")) << odd.message;
+    const std::string message(odd.message);
+    EXPECT_TRUE(message.starts_with("status 503 a\\x0ab\\x1b: xxx")) << message;
     EXPECT_LT(odd.message.size(), 600U);
+    const std::string broken_line = R"(,"code":"never_prepared","message":"a\nb"})";
+    EXPECT_EQ(read(Verb::commit, 404, "{" + echo + broken_line).message, "a\\x0ab");
     const Answer long_code =
         read(Verb::commit, 503, "{" + echo + R"(,"code":")" + std::string(5'000, 'x') + "\"}");
     EXPECT_LT(long_code.message.size(), 200U);
