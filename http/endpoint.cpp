@@ -88,6 +88,9 @@ boost::system::result<Endpoint> Endpoint::parse(std::string_view text) {
 
 boost::system::result<Address> Endpoint::resolve() const {
     if (file_.empty()) return address_;
+    // Opening a pipe would wait for its writer.
+    std::error_code unknown;
+    if (!std::filesystem::is_regular_file(file_, unknown)) return Errc::unreachable;
     std::ifstream stream(file_);
     std::string line;
     // The newline is the writer's last byte: without it the file is incomplete.

@@ -231,15 +231,12 @@ private:
     std::map<std::string, std::string> texts_;
 };
 
-/// An exit code when there is nothing left to do; throws Refused.
-std::optional<int> take_all_sources(const std::vector<Setting>& settings, const CommandLine& line) {
-    Flags flags(settings, line);
-    if (const auto code = flags.parse(line)) return code;
+/// Throws Refused.
+void take_all_sources(const std::vector<Setting>& settings, const Flags& flags) {
     take_fallbacks(settings);
     if (!flags.config().empty()) take_file(settings, flags.config());
     take_environment(settings, line);
     flags.take_all();
-    return std::nullopt;
 }
 
 }  // namespace
@@ -293,16 +290,24 @@ std::vector<Setting> noted(std::vector<Setting> settings, Values& values) {
 
 std::string load_settings_again(const std::vector<Setting>& settings, const CommandLine& line) {
     try {
-        take_all_sources(settings, line);
+        Flags flags(settings, line);
+        flags.parse(line);
+        // A pipe, as a shell makes it for <(...), would be waited for.
+        if (!flags.config().empty() && !std::filesystem::is_regular_file(flags.config()))
+            throw Refused(flags.config() + ": no file that can be read again");
+        take_all_sources(settings, flags);
         return {};
-    } catch (const Refused& refused) {
+    } catch (const std::exception& refused) {
         return refused.what();
     }
 }
 
 std::optional<int> load_settings(const std::vector<Setting>& settings, const CommandLine& line) {
     try {
-        return take_all_sources(settings, line);
+        Flags flags(settings, line);
+        if (const auto code = flags.parse(line)) return code;
+        take_all_sources(settings, flags);
+        return std::nullopt;
     } catch (const Refused& refused) {
         std::cerr << line.program << ": " << refused.what() << "\n";
         return exit_usage;

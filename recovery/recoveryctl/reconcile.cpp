@@ -8,6 +8,7 @@
 #include "recovery/recoveryctl/terminal.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <ostream>
 #include <utility>
 
@@ -105,7 +106,10 @@ void show(const Json& report, std::ostream& out) {
     if (const std::string error = text_in(report, "error"); !error.empty())
         out << "not everything could be looked at: " << printable(error) << "\n";
     out << number_in(report, "found") << " findings, " << number_in(report, "corrected")
-        << " corrected, " << number_in(report, "acknowledged") << " acknowledged\n";
+        << " corrected";
+    if (const std::uint64_t quiet = number_in(report, "acknowledged"); quiet > 0)
+        out << ", " << quiet << " acknowledged";
+    out << "\n";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/stat.h>
 
 namespace twophase::http {
 namespace {
@@ -85,6 +86,13 @@ TEST_F(EndpointTest, AnIncompleteFileIsNoAddress) {
         std::ofstream(file) << text;
         EXPECT_EQ(endpoint->resolve().error(), Errc::unreachable) << text;
     }
+}
+
+TEST_F(EndpointTest, APipeIsNoAddressAndIsNotWaitedFor) {
+    const auto pipe = directory_ / "credit.address";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const auto endpoint = Endpoint::parse("file:" + pipe.string());
+    EXPECT_EQ(endpoint->resolve().error(), Errc::unreachable);
 }
 
 TEST_F(EndpointTest, WritingIntoNowhereThrows) {

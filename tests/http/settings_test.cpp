@@ -8,6 +8,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 namespace twophase::http {
@@ -313,6 +314,15 @@ TEST_F(SettingsTest, AreReadAgainFromTheSameSourcesAndNotedByName) {
     EXPECT_EQ(vote_timeout_.count(), 7);
     file(R"({"vote_timeuot": 7})");
     EXPECT_NE(load_settings_again(settings(), line).find("did you mean vote_timeout"),
+              std::string::npos);
+}
+
+TEST_F(SettingsTest, AFileThatWasAPipeIsNotWaitedForAgain) {
+    const std::string pipe = (directory_ / "pipe").string();
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const std::vector<const char*> words{"service", "--config", pipe.c_str()};
+    const CommandLine line{.argc = static_cast<int>(words.size()), .argv = words.data()};
+    EXPECT_NE(load_settings_again(settings(), line).find("no file that can be read again"),
               std::string::npos);
 }
 
