@@ -175,6 +175,7 @@ std::string parse_host(std::optional<std::string_view> in_target,
     const bool agree = without_default_port(host.text) == without_default_port(target.text);
     if (has_host && in_target && !agree) return "The target and Host name different servers.";
     Authority& named = has_host ? host : target;
+    head.has_absolute_target = in_target.has_value();
     head.host = std::move(named.host);
     head.authority = std::move(named.text);
     return {};

@@ -68,6 +68,7 @@ struct RequestHead {
     std::string authority;      // lower case, as in the Host header
     std::string local_address;  // the IP that the connection came in at; empty: not known
     bool expects_continue = false;
+    bool has_absolute_target = false;  // its authority is Host's
 };
 
 /// Reads a whole request head. Refused with 400, 417, 501 or 505; see http/README.md for the rules.

@@ -92,7 +92,9 @@ Response one_word(const Response& answer) {
 
 std::optional<Refusal> refuse(const RequestHead& head, const ServerOptions& options) {
     const Request& request = head.request;
-    if (!is_probe(request) && !is_for_us(head, options)) {
+    // A balancer names its site by Host; an absolute target of another site is meant for a proxy.
+    const bool may_name_another = is_probe(request) && !head.has_absolute_target;
+    if (!may_name_another && !is_for_us(head, options)) {
         return Refusal{.status = 421,
                        .code = "wrong-host",
                        .detail = "This server doesn't answer for the host \"" + head.host +

@@ -232,7 +232,9 @@ private:
 };
 
 /// Throws Refused.
-void take_all_sources(const std::vector<Setting>& settings, const Flags& flags) {
+void take_all_sources(const std::vector<Setting>& settings,
+                      const CommandLine& line,
+                      const Flags& flags) {
     take_fallbacks(settings);
     if (!flags.config().empty()) take_file(settings, flags.config());
     take_environment(settings, line);
@@ -295,7 +297,7 @@ std::string load_settings_again(const std::vector<Setting>& settings, const Comm
         // A pipe, as a shell makes it for <(...), would be waited for.
         if (!flags.config().empty() && !std::filesystem::is_regular_file(flags.config()))
             throw Refused(flags.config() + ": no file that can be read again");
-        take_all_sources(settings, flags);
+        take_all_sources(settings, line, flags);
         return {};
     } catch (const std::exception& refused) {
         return refused.what();
@@ -306,7 +308,7 @@ std::optional<int> load_settings(const std::vector<Setting>& settings, const Com
     try {
         Flags flags(settings, line);
         if (const auto code = flags.parse(line)) return code;
-        take_all_sources(settings, flags);
+        take_all_sources(settings, line, flags);
         return std::nullopt;
     } catch (const Refused& refused) {
         std::cerr << line.program << ": " << refused.what() << "\n";

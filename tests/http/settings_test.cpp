@@ -311,7 +311,7 @@ TEST_F(SettingsTest, AreReadAgainFromTheSameSourcesAndNotedByName) {
     EXPECT_EQ(now.at("hosts"), Json::array({"b"}));
     EXPECT_EQ(now.at("vote_timeout"), 7);
     EXPECT_EQ(now.at("address"), "127.0.0.1") << "as it was not said";
-    EXPECT_EQ(vote_timeout_.count(), 7);
+    EXPECT_EQ(vote_timeout_, std::chrono::milliseconds(7));
     file(R"({"vote_timeuot": 7})");
     EXPECT_NE(load_settings_again(settings(), line).find("did you mean vote_timeout"),
               std::string::npos);
