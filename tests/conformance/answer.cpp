@@ -22,6 +22,8 @@ void read_members(const Json& body, Answer& answer) {
     answer.prepare_id = text_in(body, "prepare_id");
     answer.code = text_in(body, "code");
     answer.message = text_in(body, "message");
+    const auto written = body.find("written");
+    answer.has_written_nothing = written != body.end() && *written == false;
     answer.next = text_in(body, "next");
 }
 

@@ -29,7 +29,8 @@ struct Answer {
     std::string code;
     std::string message;
     std::string next;
-    bool has_own_status = false;  // an item of an array that says its status
+    bool has_written_nothing = false;  // "written": false
+    bool has_own_status = false;       // an item of an array that says its status
 
     // The body as an array, or its member "items".
     bool has_items = false;

@@ -16,6 +16,7 @@ enum Needs : unsigned {
     saga = 8,
     listen = 16,
     observe = 32,
+    fill = 64,
 };
 
 struct Check {
@@ -38,6 +39,7 @@ std::vector<Check> hostile_checks();
 std::vector<Check> concurrency_checks();
 std::vector<Check> effects_checks();
 std::vector<Check> restart_checks();
+std::vector<Check> full_checks();
 std::vector<Check> saga_checks();
 std::vector<Check> inquiry_checks();
 std::vector<Check> log_checks();

@@ -1,4 +1,4 @@
-// Runs the shell commands of --restart and --observe.
+// Runs the shell commands of --restart, --fill and --observe.
 #pragma once
 
 #include <optional>

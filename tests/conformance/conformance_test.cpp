@@ -50,6 +50,10 @@ std::vector<Outcome> check(const std::string& flaw, std::vector<std::string> onl
         fake.restart();
         return std::string();
     };
+    options.fill = [&] {
+        fake.fill();
+        return std::string();
+    };
     options.observe = [&] { return fake.observe(); };
     options.listen = {
         .address = "127.0.0.1", .port = 0, .address_file = directory.path / "coordinator"};
@@ -274,6 +278,11 @@ const std::vector<Case> cases = {
     {"restart-forgets-log", "restart-log"},
     {"restart-loses-the-last", "restart-traffic"},
     {"restart-forgets-executed", "restart-saga"},
+    // full
+    {"full-says-less", "full-refuses"},
+    {"full-forgets", "full-refuses"},
+    {"full-commits-not", "full-ends"},
+    {"full-ends-not", "full-ends"},
 };
 // clang-format on
 

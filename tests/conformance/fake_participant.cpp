@@ -297,6 +297,13 @@ http::Endpoint FakeParticipant::endpoint() const {
 
 void FakeParticipant::restart() { state_->restart(); }
 
+void FakeParticipant::fill() {
+    state_->loop.run([this] {
+        state_->rules.fill();
+        return 0;
+    });
+}
+
 std::string FakeParticipant::observe() {
     return state_->loop.run([this] { return state_->rules.observe(); });
 }

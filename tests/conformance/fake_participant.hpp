@@ -21,6 +21,7 @@ public:
     http::Endpoint endpoint() const;
     /// Crashes, after a few prepares where some are on their way, and comes back.
     void restart();
+    void fill();
     std::string observe();
 
 private:

@@ -150,11 +150,21 @@ void FakeRules::take_log(const Json& identity) {
 Reply FakeRules::handle(const std::string& verb, const Json& message) {
     if (auto reply = misread(verb, message)) return *reply;
     if (auto reply = fence(verb, message)) return *reply;
-    if (begins(verb)) return begin(verb, message);
     const auto found = branches_.find(key_of(message));
+    const bool is_for_known = found != branches_.end() && !has("full-forgets");
+    if (is_full_ && begins(verb) && !is_for_known) return no_room(message);
+    if (is_full_ && verb == "commit" && has("full-commits-not")) return no_room(message);
+    if (begins(verb)) return begin(verb, message);
+    if (is_full_ && found == branches_.end() && has("full-ends-not")) return no_room(message);
     if (found == branches_.end()) return end_unknown(verb, message);
     if (verb == "compensate") return compensate(message, found->second);
     return end(verb, message, found->second);
+}
+
+Reply FakeRules::no_room(const Json& message) const {
+    Reply reply = refuse(message, 503, "no-room");
+    if (!has("full-says-less")) reply.body["written"] = false;
+    return reply;
 }
 
 Reply FakeRules::begin(const std::string& verb, const Json& message) {

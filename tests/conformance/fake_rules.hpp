@@ -46,6 +46,8 @@ public:
     /// The log that is listened to, as members of a message; empty: none.
     const Json& known_log() const { return log_; }
 
+    /// From now on there is no room for what begins.
+    void fill() { is_full_ = true; }
     /// What a crash leaves.
     void restart();
     /// "free/held".
@@ -64,6 +66,7 @@ private:
     bool obeys_other_log(const std::string& verb, const std::string& log) const;
     Reply begin(const std::string& verb, const Json& message);
     Reply repeat(const std::string& verb, const Json& message, Stored& branch);
+    Reply no_room(const Json& message) const;
     Reply begin_anew(const std::string& verb, const Json& message);
     Reply end_unknown(const std::string& verb, const Json& message);
     Reply end(const std::string& verb, const Json& message, Stored& branch);
@@ -82,6 +85,7 @@ private:
     std::int64_t clock_ = 1'000;
     int numbers_ = 0;
     int restarts_ = 0;
+    bool is_full_ = false;
 };
 
 }  // namespace twophase::conformance

@@ -21,6 +21,7 @@ struct Arguments {
     std::string base_url;
     std::string restart;
     std::string observe;
+    std::string fill;
     std::string listen;
     std::string listen_file;
     std::int64_t timeout_ms = 5'000;
@@ -62,6 +63,10 @@ void add_how(CLI::App& app, Arguments& a) {
     app.add_option("--observe",
                    a.observe,
                    "A shell command that prints what it owns, without times and versions");
+    app.add_option(
+        "--fill",
+        a.fill,
+        "A shell command that fills its store until it takes no new work; it stays full");
     app.add_option("--listen",
                    a.listen,
                    "address:port where it asks its coordinator, to answer its inquiries there");
@@ -131,6 +136,7 @@ void complete(Arguments& a) {
     o.inquiry_limit = std::chrono::milliseconds(a.inquiry_limit_ms);
     o.restart_limit = std::chrono::milliseconds(a.restart_limit_ms);
     if (!a.restart.empty()) o.restart = [command = a.restart] { return run_command(command); };
+    if (!a.fill.empty()) o.fill = [command = a.fill] { return run_command(command); };
     if (!a.observe.empty()) o.observe = [command = a.observe] { return output_of(command); };
     if (!a.listen.empty()) o.listen = parse_listen(a.listen, a.listen_file);
 }

@@ -38,6 +38,9 @@ struct Options {
 
     /// Restarts the participant; what went wrong, or nothing. Empty: can't be done.
     std::function<std::string()> restart;
+    /// Fills the participant's store until it takes no new work; what went wrong, or nothing.
+    /// Empty: can't be done.
+    std::function<std::string()> fill;
     /// A text of what the participant owns; nothing when it can't be had. Empty: can't be seen.
     std::function<std::optional<std::string>()> observe;
     /// Where the participant asks its coordinator; none: it can't ask us.

@@ -28,6 +28,7 @@ std::string missing_option(const Check& check, const Options& options) {
         {saga, options.is_saga, "--saga"},
         {listen, options.listen.has_value(), "--listen"},
         {observe, options.observe != nullptr, "--observe"},
+        {fill, options.fill != nullptr, "--fill"},
     };
     for (const auto& row : table)
         if ((check.needs & row.need) != 0 && !row.is_given) return row.option;
@@ -69,7 +70,8 @@ const std::vector<Check>& all_checks() {
                                  saga_checks(),
                                  inquiry_checks(),
                                  log_checks(),
-                                 restart_checks()})
+                                 restart_checks(),
+                                 full_checks()})
             all.insert(all.end(), part.begin(), part.end());
         return all;
     }();

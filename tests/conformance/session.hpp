@@ -91,6 +91,8 @@ public:
 
     /// Kept from one check to the next by those that share a restart.
     std::shared_ptr<void> shared;
+    /// The same, by those that share a full store.
+    std::shared_ptr<void> filled;
 
 private:
     void speak_as(const Log& log);
