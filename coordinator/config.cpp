@@ -132,17 +132,20 @@ void add_times(std::vector<http::Setting>& all, Config& c) {
                    "ms",
                    1000,
                    "The backoff's first step; full jitter below it.",
-                   http::take_milliseconds(c.retry_first, 1, hour)});
+                   http::take_milliseconds(c.retry_first, 1, hour),
+                   {"retry_first_ms"}});  // old name
     all.push_back({"retry_max_ms",
                    "ms",
                    60000,
                    "The backoff's last step.",
-                   http::take_milliseconds(c.retry_most, 1, hour)});
+                   http::take_milliseconds(c.retry_most, 1, hour),
+                   {"retry_most_ms"}});  // old name
     all.push_back({"probe_interval_max_ms",
                    "ms",
                    5000,
                    "The longest time between two probes of a participant that fails.",
-                   http::take_milliseconds(c.probe_most, 1, hour)});
+                   http::take_milliseconds(c.probe_most, 1, hour),
+                   {"probe_most_ms"}});  // old name
     all.push_back({"sweep_interval_ms",
                    "ms",
                    30000,
@@ -188,7 +191,8 @@ void add_limits(std::vector<http::Setting>& all, Config& c) {
                    "bytes",
                    std::uint64_t{16} << 30,
                    "The log's largest size; submissions are refused from 80 % of it.",
-                   http::take_integer(c.map_bytes, 1 << 20, std::int64_t{1} << 46)});
+                   http::take_integer(c.map_bytes, 1 << 20, std::int64_t{1} << 46),
+                   {"map_bytes"}});  // old name
     all.push_back({"any_filesystem",
                    "",
                    false,

@@ -93,8 +93,9 @@ std::vector<Setting> place_settings(Config& c) {
         {"id",
          "",
          c.name,
-         "this participant's name, as in the coordinator's configuration",
-         [&c](const Json& value) { return take_name(c, value); }},
+         "this participant's name in the coordinator's `participants`",
+         [&c](const Json& value) { return take_name(c, value); },
+         {"name"}},  // old name
         {"coordinators",
          "",
          to_json(c.coordinators),
@@ -147,7 +148,8 @@ std::vector<Setting> limit_settings(Config& c) {
          "bytes",
          c.map_bytes,
          "the most that the store may grow to; new work is refused from 80 % of it",
-         http::take_integer(c.map_bytes, std::int64_t{1} << 20, 1024 * gibibyte)},
+         http::take_integer(c.map_bytes, std::int64_t{1} << 20, 1024 * gibibyte),
+         {"map_bytes"}},  // old name
         {"max_in_flight",
          "",
          c.max_in_flight,

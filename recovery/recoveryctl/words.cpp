@@ -55,8 +55,11 @@ Words command_first(const CLI::App& app, Words words) {
     const auto in_front = static_cast<std::ptrdiff_t>(options_in_front(app, words));
     const CLI::App* at = &app;
     auto command = words.begin() + in_front;
-    // A command of a command, such as `audit list`, stands right behind it.
-    while (command != words.end() && (at = find(*at, *command)) != nullptr) ++command;
+    // A command of a command, such as `audit list`, stands right behind it. An unknown one is moved
+    // like a known one, to be named.
+    while (command != words.end() && !is_option(*command) && at != nullptr &&
+           !commands_of(*at).empty())
+        at = find(*at, *command++);
     std::rotate(words.begin(), words.begin() + in_front, command);
     return words;
 }

@@ -108,6 +108,13 @@ struct CreditTimes : ::testing::Test {
         post(credit.endpoint(),
              "/v1/accounts/ann/points/grant",
              {{"amount", 100}, {"business_code", "welcome"}, {"business_id", "1"}});
+        post(credit.endpoint(),
+             "/v1/operations",
+             {{"business_code", "gift"},
+              {"business_id", "1"},
+              {"operations",
+               {{{"operation", "deduct_credits"},
+                 {"payload", {{"user_id", "ann"}, {"credit_type", "points"}, {"amount", 1}}}}}}});
         post(credit.endpoint(), "/v1/branches/prepare", deduct(1));
         post(credit.endpoint(), "/v1/reconciliation", Json::object());
     }
@@ -119,7 +126,7 @@ struct CreditTimes : ::testing::Test {
 TEST_F(CreditTimes, EveryAnswerTellsThemInRfc3339) {
     for (const char* path : {"/v1/accounts/ann/points",
                              "/v1/accounts/ann/points/entries",
-                             "/v1/operations?business_code=welcome&business_id=1",
+                             "/v1/operations?business_code=gift&business_id=1",
                              "/v1/branches/in-doubt",
                              "/v1/reconciliation",
                              "/v1/audit"})

@@ -78,6 +78,32 @@ TEST_F(CommonSettings, EveryDurationIsInMilliseconds) {
         }
 }
 
+TEST_F(CommonSettings, AnOldNameIsRefusedWithTheNewOne) {
+    const std::map<std::string, std::string> in_coordinator{
+        {"retry_first_ms", "retry_initial_ms"},      // old name
+        {"retry_most_ms", "retry_max_ms"},           // old name
+        {"probe_most_ms", "probe_interval_max_ms"},  // old name
+        {"map_bytes", "store_max_bytes"},            // old name
+        {"retention_hours", "retention_ms"},
+        {"alert_again_after_s", "alert_again_after_ms"}};
+    const std::map<std::string, std::string> in_credit{
+        {"name", "id"},
+        {"map_bytes", "store_max_bytes"},  // old name
+        {"retention_seconds", "retention_ms"},
+        {"reconcile_every_s", "reconcile_interval_ms"},
+        {"alert_again_after_s", "alert_again_after_ms"}};
+    const auto expect = [](const std::vector<http::Setting>& settings, const auto& renamed) {
+        for (const auto& [old, name] : renamed) {
+            const auto found = std::ranges::find(settings, name, &http::Setting::name);
+            ASSERT_NE(found, settings.end()) << name;
+            EXPECT_NE(std::ranges::find(found->old_names, old), found->old_names.end()) << old;
+            EXPECT_FALSE(names(settings).contains(old)) << old;
+        }
+    };
+    expect(of_coordinator, in_coordinator);
+    expect(of_credit, in_credit);
+}
+
 TEST_F(CommonSettings, EveryProgramTakesTheSameLogLevels) {
     for (const std::vector<http::Setting>* settings : {&of_credit, &of_coordinator}) {
         const auto level = std::ranges::find(*settings, "log_level", &http::Setting::name);
