@@ -3,6 +3,7 @@
 #include "http/document.hpp"
 #include "http/json_text.hpp"
 #include "http/problem.hpp"
+#include "http/raw_json.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
@@ -69,11 +70,20 @@ bool echoes(const Value& body, const Subject& subject) {
     return text_in(body, "gid") == subject.gid && text_in(body, "branch_id") == subject.branch_id;
 }
 
-std::string result_in(const Value& body) {
-    const Value* found = body.find("result");
+/// One message's answer: what it says, and the text that says it.
+struct Said {
+    const Value& json;
+    std::string_view raw;
+};
+
+/// As it was written: a later step may get a part of it.
+std::string result_in(const Said& body) {
+    const Value* found = body.json.find("result");
     if (!found || found->is_null()) return {};
-    std::string result = http::dump(*found);
+    const std::string_view raw = http::raw_member(body.raw, "result");
+    if (raw.size() <= most_result) return std::string(raw);
     // It goes into the log and into every answer.
+    std::string result = http::without_blanks(raw);
     return result.size() <= most_result ? result : R"({"omitted":"larger than 64 KiB"})";
 }
 
@@ -85,7 +95,8 @@ Answer unclear(SharedText message) { return {.message = std::move(message)}; }
 
 bool is_question(Verb verb) { return verb == Verb::prepare || verb == Verb::execute; }
 
-Answer read_success(Verb verb, const Value& body) {
+Answer read_success(Verb verb, const Said& said) {
+    const Value& body = said.json;
     if (is_question(verb)) {
         const auto vote = parse_vote(text_in(body, "vote"));
         const bool fits = verb == Verb::execute ? vote == Vote::executed
@@ -94,13 +105,13 @@ Answer read_success(Verb verb, const Value& body) {
         const std::string_view prepare_id = text_in(body, "prepare_id");
         if (prepare_id.size() > most_prepare_id) return unclear("prepare_id above 256 bytes");
         return {.kind = Answer::Kind::voted,
-                .vote = {.vote = *vote, .prepare_id = prepare_id, .result = result_in(body)}};
+                .vote = {.vote = *vote, .prepare_id = prepare_id, .result = result_in(said)}};
     }
     const char* state = verb == Verb::commit     ? "committed"
                         : verb == Verb::rollback ? "rolled_back"
                                                  : "compensated";
     if (text_in(body, "state") != state) return unclear("200 with another state");
-    return {.kind = Answer::Kind::acknowledged, .result = result_in(body)};
+    return {.kind = Answer::Kind::acknowledged, .result = result_in(said)};
 }
 
 /// The participant says that it went another way than the decision.
@@ -166,11 +177,12 @@ bool has_no_room(Verb verb, const Value& body) {
            written->is_boolean() && !written->boolean();
 }
 
-Answer read_one(Verb verb, const Subject& subject, unsigned status, const Value& body) {
+Answer read_one(Verb verb, const Subject& subject, unsigned status, const Said& said) {
+    const Value& body = said.json;
     if (!echoes(body, subject))
         return unclear(http::describe(status, body) +
                        " (and a body that does not name this branch)");
-    if (status == 200) return read_success(verb, body);
+    if (status == 200) return read_success(verb, said);
     if (status >= 400 && status < 500 && status != 429) return read_problem(verb, status, body);
     Answer answer = unclear(http::describe(status, body));
     if (status == 503 && has_no_room(verb, body)) answer.kind = Answer::Kind::no_room;
@@ -186,14 +198,17 @@ std::vector<Answer> all_unclear(std::size_t count, SharedText message, bool alon
 std::vector<Answer> read_array(Verb verb,
                                const std::vector<Subject>& subjects,
                                unsigned status,
-                               const Value& body) {
+                               const Said& said) {
+    const Value& body = said.json;
     if (status != 200 || !body.is_array() || body.size() != subjects.size())
         return all_unclear(subjects.size(),
                            http::describe(status, body) + " (and no array of answers)",
                            !is_busy(status));
     std::vector<Answer> answers;
     answers.reserve(subjects.size());
+    http::RawMembers raw_items(said.raw);
     for (const Value& item : body) {
+        const std::string_view raw = raw_items.next().value().value;
         const Value* found = item.find("status");
         const auto its = found ? found->exact_integer() : std::nullopt;
         const Subject& subject = subjects[answers.size()];
@@ -201,7 +216,7 @@ std::vector<Answer> read_array(Verb verb,
             answers.push_back(unclear("an item without a status"));
             continue;
         }
-        answers.push_back(read_one(verb, subject, static_cast<unsigned>(*its), item));
+        answers.push_back(read_one(verb, subject, static_cast<unsigned>(*its), {item, raw}));
         answers.back().retry_after = retry_after_in(item, static_cast<unsigned>(*its));
     }
     return answers;
@@ -212,14 +227,16 @@ std::vector<Answer> read_body(Verb verb,
                               bool is_array,
                               const http::Response& response) {
     // An array adds a level of depth to the contract's own.
-    const auto body = http::read_json(response.body, {.depth = 18, .members = 64});
+    const auto body =
+        http::read_json(response.body, {.depth = 18, .members = 64, .long_integers = true});
     const bool may_be_array = is_array && !is_busy(response.status);
     if (!body)
         return all_unclear(subjects.size(),
                            "status " + std::to_string(response.status) + " and no JSON",
                            may_be_array);
-    if (is_array) return read_array(verb, subjects, response.status, body->root());
-    return {read_one(verb, subjects.front(), response.status, body->root())};
+    const Said said{body->root(), response.body};
+    if (is_array) return read_array(verb, subjects, response.status, said);
+    return {read_one(verb, subjects.front(), response.status, said)};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "coordinator/record_json.hpp"
 
+#include "http/canonical_json.hpp"
 #include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/json_text.hpp"
@@ -65,7 +66,7 @@ Fingerprint fingerprint_from(const std::string& hex) {
 
 // Members in alphabetical order: fingerprints are made of this text, and those in the log must stay
 // what they are.
-void append(std::string& to, const BranchRequest& branch) {
+void append(std::string& to, const BranchRequest& branch, std::string_view payload) {
     ObjectText object(to);
     if (!branch.after.empty()) {
         object.begin("after");
@@ -75,7 +76,7 @@ void append(std::string& to, const BranchRequest& branch) {
     if (branch.max_retries) object.number("max_retries", *branch.max_retries);
     object.text("operation", branch.operation);
     object.text("participant", branch.participant);
-    object.raw("payload", or_null(branch.payload));
+    object.raw("payload", or_null(payload));
     if (branch.retry_delay_milliseconds)
         object.number("retry_delay_ms", *branch.retry_delay_milliseconds);
     object.close();
@@ -138,7 +139,9 @@ struct AppendMembers {
     void operator()(const Started& r) const {
         object.number("attempt", r.key.attempt);
         object.begin("branches");
-        append_all(to, r.branches, [this](const BranchRequest& branch) { append(to, branch); });
+        append_all(to, r.branches, [this](const BranchRequest& branch) {
+            append(to, branch, branch.payload);
+        });
         object.text("business_code", r.key.code);
         object.text("business_id", r.key.id);
         object.text("fingerprint", to_hex(r.fingerprint));
@@ -271,16 +274,27 @@ std::string to_hex(const Fingerprint& fingerprint) {
     return hex;
 }
 
-Fingerprint fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches) {
+std::optional<Fingerprint> fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches) {
+    // Another rule is another version. Those of two versions are never taken for the same or not.
+    constexpr std::uint8_t version = 1;
     constexpr std::size_t usual_bytes = 512;
     std::string text;
+    std::string payload;
+    bool is_comparable = true;
     text.reserve(usual_bytes);
     ObjectText object(text);
     object.begin("branches");
-    append_all(text, branches, [&](const BranchRequest& branch) { append(text, branch); });
+    append_all(text, branches, [&](const BranchRequest& branch) {
+        payload.clear();
+        if (!http::append_canonical(payload, branch.payload)) is_comparable = false;
+        append(text, branch, payload);
+    });
     object.text("mode", to_text(mode));
     object.close();
-    return wal::sha256(text);
+    if (!is_comparable) return std::nullopt;
+    Fingerprint fingerprint = wal::sha256(text);
+    fingerprint.front() = version;
+    return fingerprint;
 }
 
 }  // namespace twophase::coordinator

@@ -3,6 +3,7 @@
 
 #include "coordinator/record_codec.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,7 +18,9 @@ Stamped record_in_json(const Gid& gid, std::string_view text);
 
 std::string to_hex(const Fingerprint& fingerprint);
 
-/// SHA-256 over mode and branches as canonical JSON: what makes two submissions the same.
-Fingerprint fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches);
+/// SHA-256 over mode and branches as canonical JSON (http/canonical_json.hpp) behind the version of
+/// this rule: what makes two submissions the same. nullopt where a payload has a number whose
+/// exponent is beyond what can be compared.
+std::optional<Fingerprint> fingerprint_of(Mode mode, const std::vector<BranchRequest>& branches);
 
 }  // namespace twophase::coordinator

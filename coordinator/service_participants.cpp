@@ -95,7 +95,8 @@ std::string Service::message_to(const Envelope& envelope,
     return ask_message(envelope, branch, payload_of(t, index).text, t.started().key, retries);
 }
 
-/// The branch's payload with the results of earlier branches in it.
+/// The branch's payload with the results of earlier branches in it. Two-phase branches have no
+/// references, but may have escaped ones.
 FilledPayload Service::payload_of(const Transaction& t, BranchIndex index) const {
     const auto result_of = [&t](std::string_view branch_id) -> std::string_view {
         const auto other = index_of(t.started(), branch_id);
@@ -103,7 +104,6 @@ FilledPayload Service::payload_of(const Transaction& t, BranchIndex index) const
         return t.folded.branches[*other].vote.result;
     };
     const SharedText& payload = t.started().branches[index].payload;
-    if (t.mode() == Mode::two_phase) return {.text = std::string(payload), .objection = {}};
     return with_results(payload, result_of, most_payload);
 }
 

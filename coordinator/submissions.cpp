@@ -2,9 +2,11 @@
 
 #include "coordinator/plan.hpp"
 #include "coordinator/record_json.hpp"
+#include "coordinator/references.hpp"
 #include "http/fields.hpp"
 #include "http/header_values.hpp"
 #include "http/problem.hpp"
+#include "http/raw_json.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
@@ -41,7 +43,11 @@ std::vector<SharedText> read_after(const Value* json, Fields& fields) {
     return after;
 }
 
-BranchRequest read_branch(const Value& json, std::size_t index, std::optional<FieldError>& error) {
+/// `raw`: the text of `json`.
+BranchRequest read_branch(const Value& json,
+                          std::string_view raw,
+                          std::size_t index,
+                          std::optional<FieldError>& error) {
     Fields fields(json, "branches[" + std::to_string(index) + "]");
     BranchRequest branch;
     branch.branch_id =
@@ -49,7 +55,8 @@ BranchRequest read_branch(const Value& json, std::size_t index, std::optional<Fi
             .value_or(std::to_string(index + 1));
     branch.participant = fields.text("participant", {.max_bytes = 64, .allowed = name_characters});
     branch.operation = fields.text("operation", {.max_bytes = 64, .allowed = operation_characters});
-    if (const Value* payload = fields.object("payload")) branch.payload = http::dump(*payload);
+    if (fields.object("payload") != nullptr)
+        branch.payload = with_plain_references(http::raw_member(raw, "payload"));
     branch.after = read_after(fields.optional_array("after", 0, most_branches), fields);
     if (const auto retries = fields.optional_integer("max_retries", 0, 1'000))
         branch.max_retries = static_cast<std::uint32_t>(*retries);
@@ -161,7 +168,7 @@ std::string preference_applied(const Waiting& waiting, unsigned status) {
 
 boost::system::result<ReadSubmission, http::Response> read_submission(const http::Request& request,
                                                                       const Config& config) {
-    const auto json = http::read_json(request.body);
+    const auto json = http::read_json(request.body, {.long_integers = true});
     if (!json) return problem(json.error());
     Fields fields(json->root());
     ReadSubmission read;
@@ -175,17 +182,22 @@ boost::system::result<ReadSubmission, http::Response> read_submission(const http
     read_wait_for(fields, submission.mode, read.waiting);
     bool says_after = false;
     std::optional<FieldError> branch_error;
+    http::RawMembers raw_branches(http::raw_member(request.body, "branches"));
     if (const Value* branches = fields.array("branches", 1, most_branches))
         for (const Value& branch : *branches) {
             const std::size_t index = submission.branches.size();
-            submission.branches.push_back(read_branch(branch, index, branch_error));
+            const std::string_view raw = raw_branches.next().value().value;
+            submission.branches.push_back(read_branch(branch, raw, index, branch_error));
             says_after = says_after || branch.find("after") != nullptr;
         }
     if (branch_error) fields.fail(*branch_error);
     if (const auto& error = fields.finish()) return problem(*error);
     if (auto refusal = impossible(submission, says_after, config)) return *std::move(refusal);
     read_waiting(request, submission, read.waiting);
-    submission.fingerprint = fingerprint_of(submission.mode, submission.branches);
+    const auto fingerprint = fingerprint_of(submission.mode, submission.branches);
+    if (!fingerprint)
+        return problem(FieldError{"branches", "numbers whose exponents have at most 18 digits"});
+    submission.fingerprint = *fingerprint;
     submission.origin = {.ip = request.remote_address,
                          .request_id = bounded(request.header("X-Request-Id")),
                          .actor = bounded(request.header("X-Actor"))};

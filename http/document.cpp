@@ -95,7 +95,8 @@ public:
 
     bool on_double(double, Text digits, Error& e) {
         // Without a point it is an integer beyond 64 bits, which would be rounded without a word.
-        if (digits.find_first_of(".eE") == Text::npos) return check(false, e);
+        if (!limits_.long_integers && digits.find_first_of(".eE") == Text::npos)
+            return check(false, e);
         // Boost.JSON 1.81 may be off in the last place, strtod is not.
         const double number = std::strtod(std::string(digits.data(), digits.size()).c_str(), {});
         add(Value::Kind::real).real_ = number;

