@@ -79,18 +79,19 @@ void read_key(const http::Request& request, Fields& fields, BusinessKey& key) {
     const auto header_key = read_header_key(header);
     const bool in_body = fields.has("business_code") || fields.has("business_id");
     if (header.empty()) {
-        key.code = fields.text("business_code", {.max_bytes = 128});
+        key.code = fields.text("business_code", http::business_key_rule);
         if (key.code == header_code || key.code == unknown_code)
             fields.fail("business_code", "a code of your own: this one is the coordinator's");
-        key.id = fields.text("business_id", {.max_bytes = 128});
+        key.id = fields.text("business_id", http::business_key_rule);
     } else if (in_body) {
         fields.fail("business_code", "either business_code and business_id, or Idempotency-Key");
     } else if (!header_key) {
         fields.fail({"Idempotency-Key",
                      "one key, as a string of RFC 8941 (\"order-4711\", printable ASCII in double "
                      "quotes) or without quotes, commas and semicolons"});
-    } else if (header_key->empty() || header_key->size() > longest_header) {
-        fields.fail({"Idempotency-Key", "1 to 128 bytes"});
+    } else if (header_key->empty() || header_key->size() > longest_header ||
+               http::has_control(*header_key)) {
+        fields.fail({"Idempotency-Key", "1 to 128 bytes without control characters"});
     } else {
         key = {.code = header_code, .id = *header_key};
     }

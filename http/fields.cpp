@@ -1,6 +1,7 @@
 #include "http/fields.hpp"
 
 #include "http/instant.hpp"
+#include "http/text.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,6 +21,7 @@ std::string describe(const Fields::Text& rule) {
     }
     text += bytes_text;
     if (rule.allowed) text += std::string(" of ") + rule.allowed;
+    if (!rule.has_controls) text += " without control characters";
     return text;
 }
 
@@ -38,6 +40,7 @@ bool is_allowed(char c, std::string_view classes) {
 
 bool fits(std::string_view text, const Fields::Text& rule) {
     if (text.size() < rule.min_bytes || text.size() > rule.max_bytes) return false;
+    if (!rule.has_controls && has_control(text)) return false;
     return !rule.allowed ||
            std::ranges::all_of(text, [&rule](char c) { return is_allowed(c, rule.allowed); });
 }

@@ -26,6 +26,8 @@ public:
         std::size_t max_bytes = 256;
         /// When set: every byte must be one of these classes' members, e.g. "A-Za-z0-9_-".
         const char* allowed = nullptr;
+        /// Control characters of ASCII may be in it, such as line ends.
+        bool has_controls = true;
     };
 
     /// `object` must outlive this. Not an object: a violation at `path`.
@@ -76,5 +78,8 @@ private:
     std::vector<const Value*> read_;  // members that somebody asked for
     std::optional<FieldError> error_;
 };
+
+/// Either part of a business key. It is looked up in queries, so it has only what these may have.
+constexpr Fields::Text business_key_rule{.max_bytes = 128, .has_controls = false};
 
 }  // namespace twophase::http

@@ -11,11 +11,7 @@ namespace twophase::http {
 
 namespace {
 
-bool is_clean(std::string_view decoded) {
-    const bool has_control = std::ranges::any_of(
-        decoded, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-    return !has_control && is_utf8(decoded);
-}
+bool is_clean(std::string_view decoded) { return !has_control(decoded) && is_utf8(decoded); }
 
 std::string parse_path(std::string_view raw, std::string& path) {
     std::string_view rest = raw.substr(1);

@@ -122,6 +122,11 @@ std::string for_log(std::string_view text) {
     return line;
 }
 
+bool has_control(std::string_view text) {
+    return std::ranges::any_of(
+        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
 bool is_header_value(std::string_view text) {
     return std::ranges::none_of(
         text, [](char c) { return (in_range(c, 0, 0x1F) && c != '\t') || c == 0x7F; });

@@ -31,6 +31,10 @@ std::optional<std::string_view> next_in_list(std::string_view& rest,
 /// Whether `text` is UTF-8 without overlong forms and surrogates.
 bool is_utf8(std::string_view text);
 
+/// Whether `text` has control characters of ASCII (C0, DEL): no target may have them, so nobody
+/// could look up by HTTP what has them in its name.
+bool has_control(std::string_view text);
+
 /// Whether the bytes may stand in a header's value: no control bytes but tab.
 bool is_header_value(std::string_view text);
 

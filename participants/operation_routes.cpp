@@ -17,7 +17,6 @@ using http::Fields;
 using http::Json;
 
 constexpr std::size_t most_operations = 32;
-constexpr std::size_t most_key_bytes = 128;
 
 struct ReadRequest {
     OperationsRequest request;
@@ -55,8 +54,8 @@ ReadRequest read_request(const http::Request& http_request) {
     }
     OperationsRequest& request = read.request;
     Fields fields(json->root());
-    request.business_code = fields.text("business_code", {.max_bytes = most_key_bytes});
-    request.business_id = fields.text("business_id", {.max_bytes = most_key_bytes});
+    request.business_code = fields.text("business_code", http::business_key_rule);
+    request.business_id = fields.text("business_id", http::business_key_rule);
     if (const http::Value* operations = fields.array("operations", 1, most_operations))
         for (const http::Value& operation : *operations)
             request.operations.push_back(
@@ -152,7 +151,8 @@ void perform(const Surroundings& around,
 std::optional<http::FieldError> check_key(const http::Request& request) {
     for (const char* name : {"business_code", "business_id"}) {
         const std::string text = query_text(request, name);
-        if (text.empty() || text.size() > most_key_bytes || text.find('\0') != std::string::npos)
+        // The gate has refused control characters.
+        if (text.empty() || text.size() > http::business_key_rule.max_bytes)
             return http::FieldError{name, "text of 1 to 128 bytes"};
     }
     return std::nullopt;

@@ -18,8 +18,11 @@ using http::Value;
 constexpr const char* id_characters = "A-Za-z0-9_-";
 constexpr Fields::Text gid_rule{.min_bytes = 16, .max_bytes = 64, .allowed = id_characters};
 constexpr Fields::Text id_rule{.min_bytes = 1, .max_bytes = 64, .allowed = id_characters};
-constexpr Fields::Text business_rule{.min_bytes = 0, .max_bytes = 128, .allowed = nullptr};
-constexpr Fields::Text origin_rule{.min_bytes = 0, .max_bytes = 256, .allowed = nullptr};
+constexpr Fields::Text business_rule{.min_bytes = 0,
+                                     .max_bytes = http::business_key_rule.max_bytes,
+                                     .allowed = nullptr,
+                                     .has_controls = false};
+constexpr Fields::Text origin_rule{.min_bytes = 0, .max_bytes = 256};
 constexpr std::size_t most_reason_bytes = 4096;
 
 Origin read_origin(Fields& message) {

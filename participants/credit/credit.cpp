@@ -22,8 +22,6 @@ namespace {
 using http::Fields;
 using http::Json;
 
-constexpr Fields::Text business_rule{.max_bytes = 128};
-
 Json to_json(const Entry& entry) {
     Json json{{"entry_id", std::to_string(entry.entry_id)},
               {"kind", to_string(entry.kind)},
@@ -90,8 +88,8 @@ ReadPosting read_posting(const AccountName& name, const http::Value& json) {
     posting.name = name;
     Fields fields(json);
     posting.amount = fields.integer("amount", 1, most_amount);
-    posting.business_code = fields.text("business_code", business_rule);
-    posting.business_id = fields.text("business_id", business_rule);
+    posting.business_code = fields.text("business_code", http::business_key_rule);
+    posting.business_id = fields.text("business_id", http::business_key_rule);
     posting.reason =
         fields.optional_text("reason", {.min_bytes = 0, .max_bytes = 256}).value_or("");
     read.error = fields.finish();

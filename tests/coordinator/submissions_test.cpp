@@ -194,6 +194,17 @@ TEST(SubmissionsTest, AHeaderThatTwoReadersCouldReadAsDifferentKeysIsRefused) {
             << header;
 }
 
+// No query can have them, so nobody could look the transaction up by its key.
+TEST(SubmissionsTest, KeysWithControlCharactersAreRefusedAtEveryEntrance) {
+    for (const char* key : {"a\nb", "\t", "a\x1f", "a\x7f", "\x01"}) {
+        EXPECT_EQ(refused(with("business_code", key)), "business_code") << key;
+        EXPECT_EQ(refused(with("business_id", key)), "business_id") << key;
+        EXPECT_EQ(refused(keyless().dump(), {{"Idempotency-Key", key}}), "Idempotency-Key") << key;
+    }
+    for (const char* key : {"a b", "\u00e9", "a%0Ab", "\u0085"})
+        EXPECT_EQ(refused(with("business_id", key)), "accepted") << key;
+}
+
 TEST(SubmissionsTest, PreferencesSayHowLongToWait) {
     for (const char* nonsense : {"wait=", "wait=x", "wait=-1", "wait=3s", "nothing", "wait"}) {
         const auto result = read(request().dump(), {{"Prefer", nonsense}});

@@ -224,6 +224,21 @@ TEST(OperationsTest, MalformedOnesNameTheField) {
     EXPECT_EQ(bench.balances(), "100 100");
 }
 
+TEST(OperationsTest, KeysThatNoQueryCanHaveAreRefusedByEveryDirectCall) {
+    OperationsBench bench;
+    for (const char* key : {"a\nb", "\t", "a\x7f"}) {
+        const Reply performed = bench.perform(request(key, transfer));
+        EXPECT_EQ(performed.status, 400U) << key;
+        EXPECT_EQ(performed.body.at("field"), "business_id");
+        for (const char* call : {"grant", "deduct"}) {
+            const std::string path = std::string("/v1/accounts/ann/points/") + call;
+            EXPECT_EQ(bench.post(path, 1, "shop", key).body.at("field"), "business_id") << key;
+            EXPECT_EQ(bench.post(path, 1, key, "1").body.at("field"), "business_code") << key;
+        }
+    }
+    EXPECT_EQ(bench.balances(), "100 100");
+}
+
 TEST(OperationsTest, HeldAccountsNeedTheirTokens) {
     OperationsBench bench;
     const std::uint64_t token = bench.lock("bob");

@@ -243,6 +243,17 @@ TEST_F(CreditService, RefusesMalformedMessages) {
     EXPECT_EQ(post(at(), "/v1/branches/prepare", message).status, 400U);
 }
 
+TEST_F(CreditService, AKeyThatNoQueryCanHaveIsRefusedInAMessageToo) {
+    open_account();
+    for (const char* member : {"business_code", "business_id"}) {
+        Json message = deduct(1);
+        message[member] = "a\nb";
+        const Reply reply = post(at(), "/v1/branches/prepare", message);
+        EXPECT_EQ(reply.status, 400U) << member;
+        EXPECT_EQ(reply.body.at("field"), member);
+    }
+}
+
 TEST_F(CreditService, AnArraysItemsSucceedAndFailSingly) {
     open_account();
     const Reply reply =
