@@ -106,8 +106,8 @@ MUTANTS = {
                                "    Accounts::release(*account, hold_of(request));\n    account->balance -= request.amount;\n    return post("),
     "a coupon taken is not counted": ("participants/coupon/stock.cpp",
                                       "++(is_issued ? a_template.issued : a_template.reserved);", ""),
-    "a dead letter is told before it is durable": ("coordinator/protocol/protocol.cpp", "|| folded.branches[branch].how == how) return how;",
-                                                   "|| true) return how;"),
+    "a dead letter is told before it is durable": ("coordinator/protocol/protocol.cpp", "|| is_acknowledged(*how)) return how;\n    return folded.branches[branch].how;",
+                                                   "|| true) return how;\n    return folded.branches[branch].how;"),
     "an end by hand is told nothing more": ("coordinator/protocol/protocol.cpp", "if (t.is_settled(i) && !t.is_owed(i)) continue;", "if (t.is_settled(i)) continue;"),
     # Of the log's identity.
     "a log takes every id for one that it minted": ("coordinator/log_guard.cpp", "if (found == by_tag_.end()) return false;",
@@ -119,8 +119,8 @@ MUTANTS = {
                                               "if (next == starts_.end() || next->began_at > 0) return position;"),
     "a copy is confirmed before all listen to its start": ("coordinator/service_log.cpp", "if (unfenced().empty()) return confirm();",
                                                            "if (unfenced().size() < 1'000) return confirm();"),
-    "the low-water mark passes what was lost": ("coordinator/service_participants.cpp", "if (lowest_lost_) low_water =",
-                                                "if (false) low_water ="),
+    "the low-water mark passes what was lost": ("coordinator/service_participants.cpp", "if (lowest_lost_) lowest =",
+                                                "if (false) lowest ="),
     "the succession is not told": ("coordinator/log_api.cpp", "            {\"replaces\", std::move(replaces)},\n            {\"open\"",
                                    "            {\"replaces\", Json::array()},\n            {\"open\""),
     "a settled key is not taken": ("coordinator/service_lost.cpp", "if (named == branches.end()) return unknown;", "return unknown;"),
@@ -139,11 +139,11 @@ MUTANTS = {
 # Some need a second change to compile.
 ALSO = {
     "answers before it is durable": [("participants/request_queue.cpp",
-                                      "job.work = [work = std::move(piece.work), is_damaged]",
-                                      "job.work = [work = std::move(piece.work), then_early = piece.then, is_damaged]"),
+                                      "job.work = [work = std::move(piece.work), damaged]",
+                                      "job.work = [work = std::move(piece.work), then_early = piece.then, damaged]"),
                                      ("participants/request_queue.cpp",
-                                      "        if (*is_damaged)\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
-                                      "        if (*is_damaged || written != wal::Written::durable) then(Fate::damaged);")],
+                                      "        if (!damaged->empty())\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
+                                      "        if (!damaged->empty() || written != wal::Written::durable) then(Fate::damaged);")],
     "no inquiry and no sweep": [("coordinator/sweep.cpp",
                                  "        hooks_.found({participant_, std::string(gid->text()), std::string(branch_id->text())});\n", "")],
     # Lanes drop what is no longer wanted; without both, a vote after the deadline counts.
