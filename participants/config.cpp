@@ -1,7 +1,6 @@
 #include "participants/config.hpp"
 
 #include "http/settings.hpp"
-#include "participants/renaming.hpp"
 #include "recovery/common_settings.hpp"
 #include "wal/token.hpp"
 
@@ -15,14 +14,12 @@ namespace {
 using http::Json;
 using http::Setting;
 
-// Coordinators are named alike.
-bool is_id(const std::string& text) { return is_participant_name(text); }
-
 std::string take_coordinators(Config& config, const Json& value) {
     if (!value.is_object()) return "expected an object of base URLs by coordinator id";
     std::map<std::string, http::Endpoint> coordinators;
     for (const auto& [id, url] : value.items()) {
-        if (!is_id(id)) return "\"" + id + "\" is no coordinator id: 1 to 64 of A-Za-z0-9_-";
+        if (!is_participant_name(id))
+            return "\"" + id + "\" is no coordinator id: 1 to 64 of A-Za-z0-9_-";
         if (!url.is_string()) return "the URL of \"" + id + "\" is not a text";
         auto endpoint = http::Endpoint::parse(url.get_ref<const std::string&>());
         if (!endpoint) return "the URL of \"" + id + "\" is not http://host:port or file:...";
@@ -37,7 +34,8 @@ std::string take_coordinator_logs(Config& config, const Json& value) {
     if (!value.is_object()) return expected;
     std::map<std::string, std::string> logs;
     for (const auto& [id, log] : value.items()) {
-        if (!is_id(id) || !log.is_string() || !wal::parse_token(log.get<std::string>()))
+        if (!is_participant_name(id) || !log.is_string() ||
+            !wal::parse_token(log.get<std::string>()))
             return expected;
         logs.emplace(id, log.get<std::string>());
     }
@@ -46,7 +44,7 @@ std::string take_coordinator_logs(Config& config, const Json& value) {
 }
 
 std::string take_name(Config& config, const Json& value) {
-    if (!value.is_string() || !is_id(value.get_ref<const std::string&>()))
+    if (!value.is_string() || !is_participant_name(value.get_ref<const std::string&>()))
         return "expected 1 to 64 of A-Za-z0-9_-";
     config.name = value.get<std::string>();
     return "";
@@ -199,6 +197,14 @@ bool is_loopback(const std::string& address) {
 }
 
 }  // namespace
+
+bool is_participant_name(const std::string& text) {
+    const auto fits = [](unsigned char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_' || c == '-';
+    };
+    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, fits);
+}
 
 Config default_config(const std::string& name, std::uint16_t port) {
     Config config;

@@ -18,6 +18,9 @@ struct Setting;
 
 namespace twophase::participants {
 
+/// A participant's name, as settings give it: 1 to 64 of A-Za-z0-9_-.
+bool is_participant_name(const std::string& text);
+
 /// Documented, with units, in settings_of(); the defaults here are those of both programs.
 struct Config {
     std::filesystem::path data;

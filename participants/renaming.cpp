@@ -2,19 +2,12 @@
 
 #include "http/json.hpp"
 #include "participants/audit.hpp"
+#include "participants/config.hpp"
 
 #include <algorithm>
 #include <vector>
 
 namespace twophase::participants {
-
-bool is_participant_name(const std::string& text) {
-    const auto fits = [](unsigned char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               c == '_' || c == '-';
-    };
-    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, fits);
-}
 
 void rename_store(wal::Store& store,
                   const std::string& to,

@@ -8,9 +8,6 @@
 
 namespace twophase::participants {
 
-/// A participant's name, as settings give it: 1 to 64 of A-Za-z0-9_-.
-bool is_participant_name(const std::string& text);
-
 /// Gives the store the name `to`; the one that it has becomes a former one, and what was begun
 /// under that goes on. Durable when this returns, in the audit log (`rename_store`) in the same
 /// batch. Ends the store's writer: nothing may be submitted after it. Throws StoreError EINVAL, and

@@ -3,6 +3,7 @@
 #include "http/json.hpp"
 #include "participants/coupon/coupon.hpp"
 #include "participants/credit/credit.hpp"
+#include "participants/config.hpp"
 #include "participants/renaming.hpp"
 #include "participants/verify.hpp"
 #include "recovery/recoveryctl/terminal.hpp"
