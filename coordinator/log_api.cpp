@@ -110,7 +110,8 @@ Response show_identity(const Service& service, const http::Request& request) {
         answer["open"] = false;
     // Of a mark ahead of its clock a participant asks here whether it is ours.
     const auto participant = request.query.find("participant");
-    if (participant != request.query.end() && answer["open"] == true)
+    if (participant != request.query.end() && answer["open"] == true &&
+        service.may_tell_low_water(participant->second))
         answer["low_water"] = to_text(service.low_water(participant->second));
     const auto nonce = request.query.find("nonce");
     answer["nonce"] = nonce == request.query.end() ? "" : nonce->second.substr(0, 64);

@@ -212,6 +212,9 @@ public:
     std::size_t needing_attention();
     /// All transactions below it that concern this participant are over: it may forget them.
     Gid low_water(std::string_view participant) const;
+    /// Whether messages are sent to it, which tell that mark: before a participant's branches of a
+    /// replaced log were read it must forget none of them.
+    bool may_tell_low_water(const std::string& participant) const;
     /// Milliseconds by which new ids are ahead of the wall clock; 0: not by a day.
     std::uint64_t ids_ahead() const;
     /// How many unfinished transactions name each participant that is not configured.

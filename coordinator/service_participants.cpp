@@ -36,6 +36,11 @@ Gid Service::low_water(std::string_view participant) const {
     return lowest;
 }
 
+bool Service::may_tell_low_water(const std::string& participant) const {
+    return may_be_listened_to() && is_confirmed_ && heard_.contains(participant) &&
+           is_listed(participant) && lanes_.held_for(participant).empty();
+}
+
 /// Two names of one participant: the same store was seen under both, or nobody knows any more who
 /// the other one is.
 bool Service::may_be_the_same(std::string_view participant, std::string_view other) const {

@@ -52,6 +52,7 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
         unsigned failures = 0;
         recovery::Time not_before{};
         recovery::Time no_mark_before{};
+        bool wants_mark = false;
     };
 
     State(recovery::Surroundings& the_surroundings,
@@ -83,6 +84,7 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
         const auto found = questions.find(coordinator);
         if (found == questions.end() || around.now() < found->second.no_mark_before) return;
         found->second.no_mark_before = around.now() + pause;
+        found->second.wants_mark = true;
         confirm(coordinator, [] {});
     }
 
@@ -91,8 +93,9 @@ struct LogConfirmer::State : std::enable_shared_from_this<State> {
         // Who lacks what was seen of its log says that it may not be listened to.
         const std::optional<LogClaim> seen = known_log(coordinator);
         http::Call call;
-        call.target = "/v1/identity?nonce=" + nonce + "&participant=" + options.participant +
-                      (seen ? "&" + to_query(*seen) : "");
+        call.target = "/v1/identity?nonce=" + nonce + (seen ? "&" + to_query(*seen) : "");
+        if (std::exchange(question.wants_mark, false))
+            call.target += "&participant=" + options.participant;
         question.peer->send(
             std::move(call),
             options.timeout,

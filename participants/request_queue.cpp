@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace twophase::participants {
@@ -30,11 +31,11 @@ void RequestQueue::when_caught_up(std::function<void()> then) {
 }
 
 wal::Job RequestQueue::job_of(Piece piece) {
-    auto damaged = std::make_shared<std::string>();  // the key; empty: none
+    auto damaged = std::make_shared<std::optional<std::string>>();  // the key
     wal::Job job;
     job.work = [work = std::move(piece.work), damaged](wal::Unit& unit) {
         try {
-            damaged->clear();
+            damaged->reset();
             work(unit);
         } catch (const DamagedRecord& damage) {
             spdlog::error("a request was not carried out: {}", damage.what());
@@ -44,8 +45,8 @@ wal::Job RequestQueue::job_of(Piece piece) {
     };
     job.then = [this, then = std::move(piece.then), damaged](wal::Written written) {
         --in_flight_;
-        if (!damaged->empty() && damaged_) damaged_(*damaged);
-        if (!damaged->empty())
+        if (*damaged && damaged_) damaged_(**damaged);
+        if (*damaged)
             then(Fate::damaged);
         else
             then(written == wal::Written::durable ? Fate::durable : Fate::no_room);

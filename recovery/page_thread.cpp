@@ -37,11 +37,10 @@ struct PageThread::State {
         http::Respond respond;
     };
 
-    State(Surroundings& the_surroundings, bool inline_only)
-        : around(the_surroundings), is_inline(inline_only) {}
+    explicit State(Surroundings* the_surroundings) : around(the_surroundings) {}
 
     void add(Page page) {
-        if (is_inline) return page.respond(made(page.make));
+        if (around == nullptr) return page.respond(made(page.make));
         {
             const std::lock_guard lock(mutex);
             if (!is_stopped && waiting.size() < most_waiting) {
@@ -61,7 +60,7 @@ struct PageThread::State {
         while (auto page = next()) {
             const auto begin = std::chrono::steady_clock::now();
             auto response = std::make_shared<http::Response>(made(page->make));
-            around.post(
+            around->post(
                 [response, respond = std::move(page->respond)] { respond(std::move(*response)); });
             rest(std::chrono::steady_clock::now() - begin);
         }
@@ -103,8 +102,7 @@ struct PageThread::State {
         return left;
     }
 
-    Surroundings& around;
-    const bool is_inline;
+    Surroundings* around;  // none: pages are made at once
     std::mutex mutex;
     std::condition_variable changed;
     std::deque<Page> waiting;  // under mutex
@@ -112,8 +110,9 @@ struct PageThread::State {
     std::thread thread;
 };
 
-PageThread::PageThread(Surroundings& around, bool is_inline)
-    : state_(std::make_unique<State>(around, is_inline)) {}
+PageThread::PageThread(Surroundings& around) : state_(std::make_unique<State>(&around)) {}
+
+PageThread::PageThread() : state_(std::make_unique<State>(nullptr)) {}
 
 PageThread::~PageThread() { state_->end(); }
 

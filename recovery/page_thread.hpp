@@ -14,9 +14,10 @@ namespace twophase::recovery {
 /// tenth of a second. Belongs to the loop.
 class PageThread {
 public:
-    /// `around` outlives it. The thread starts with the first page; without one (`is_inline`: where
-    /// a test turns the loop by hand) pages are made at once.
-    explicit PageThread(Surroundings& around, bool is_inline = false);
+    /// `around` outlives it. The thread starts with the first page.
+    explicit PageThread(Surroundings& around);
+    /// Without a thread, where nobody else is served: pages are made at once.
+    PageThread();
     ~PageThread();
     PageThread(const PageThread&) = delete;
     PageThread& operator=(const PageThread&) = delete;

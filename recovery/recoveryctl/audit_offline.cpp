@@ -1,6 +1,7 @@
 #include "http/router.hpp"
 #include "participants/audit.hpp"
 #include "participants/audit_routes.hpp"
+#include "recovery/page_thread.hpp"
 #include "recovery/recoveryctl/answer.hpp"
 #include "recovery/recoveryctl/audit_source.hpp"
 #include "recovery/recoveryctl/failure.hpp"
@@ -49,7 +50,7 @@ public:
         : directory_(std::move(directory)),
           store_(open(directory_, any_filesystem)),
           audit_([this](std::string_view name) { return store_->table(name); }) {
-        participants::add_audit_routes(router_, audit_, *store_);
+        participants::add_audit_routes(router_, audit_, *store_, pages_);
     }
 
     Json list(const AuditFilter& filter, const std::string& before, std::size_t limit) override {
@@ -96,6 +97,7 @@ private:
     std::string directory_;
     std::unique_ptr<wal::Store> store_;
     participants::Audit audit_;
+    recovery::PageThread pages_;  // none: nobody else is served
     http::Router router_;
 };
 

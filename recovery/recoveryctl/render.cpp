@@ -324,8 +324,9 @@ std::string consequence_text(const Json& details,
     if (how == "by_hand") return "Nothing more is sent to " + participant + " for this branch.";
     if (how == "gone")
         return participant + " is told nothing more of this branch. " +
-               (is_told ? "If it comes back and asks, it is told the decision."
-                        : "What it has done of it, nobody undoes.");
+               (is_told || !text_in(*found, "still_told").empty()
+                    ? "If it comes back and asks, it is told the decision."
+                    : "What it has done of it, nobody undoes.");
     if (how == "discarded")
         return "What " + participant + " may have done is undone first; then nobody delivers it.";
     return "";

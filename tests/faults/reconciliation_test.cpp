@@ -242,6 +242,32 @@ protected:
 };
 
 // Its backup holds branches that the coordinator has decided and forgotten since.
+TEST_F(RestoredTest, AnAcknowledgedFindingDoesNotOpenIt) {
+    exchange(3);
+    back_up();
+    exchange(4);  // a new one, which the backup lacks
+    restore();
+    EXPECT_TRUE(eventually(30s, [&] {
+        return readiness().value("detail", "").find("inconsistencies") != std::string::npos;
+    })) << readiness();
+    const Json first = reconcile(fleet_.credit);
+    for (const Json& finding : first.at("findings"))
+        EXPECT_EQ(ask(fleet_.credit,
+                      "POST",
+                      "/v1/reconciliation/acknowledge",
+                      {{"kind", finding.at("kind")},
+                       {"subject", finding.at("subject")},
+                       {"reason", "seen"}})
+                      .status,
+                  200U)
+            << finding;
+    const Json report = reconcile(fleet_.credit);
+    EXPECT_EQ(report.at("acknowledged"), report.at("found")) << report;
+    EXPECT_EQ(readiness().value("code", ""), "restored");
+    EXPECT_EQ(accept("booked again"), 200U);
+    EXPECT_TRUE(gets_open());
+}
+
 TEST_F(RestoredTest, WhatNoLogCanBeAskedAboutKeepsItClosedUntilAPersonAcceptsThat) {
     exchange(5);
     fleet_.credit.terminate();

@@ -75,7 +75,7 @@ struct RouterBench::Running {
             credit::CreditKind& kind,
             const Clock& clock)
         : alerts(machine, {}),
-          pages(machine, true),
+
           store(options(directory, kind), poster(machine)) {
         const TableOf table_of = [this](std::string_view name) { return store.table(name); };
         branches.emplace(
