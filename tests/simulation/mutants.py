@@ -142,8 +142,8 @@ ALSO = {
                                       "job.work = [work = std::move(piece.work), damaged]",
                                       "job.work = [work = std::move(piece.work), then_early = piece.then, damaged]"),
                                      ("participants/request_queue.cpp",
-                                      "        if (!damaged->empty())\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
-                                      "        if (!damaged->empty() || written != wal::Written::durable) then(Fate::damaged);")],
+                                      "        if (*damaged)\n            then(Fate::damaged);\n        else\n            then(written == wal::Written::durable ? Fate::durable : Fate::no_room);",
+                                      "        if (*damaged || written != wal::Written::durable) then(Fate::damaged);")],
     "no inquiry and no sweep": [("coordinator/sweep.cpp",
                                  "        hooks_.found({participant_, std::string(gid->text()), std::string(branch_id->text())});\n", "")],
     # Lanes drop what is no longer wanted; without both, a vote after the deadline counts.
