@@ -36,11 +36,9 @@ Json request_of(const Folded& folded, BranchIndex index) {
         const auto other = index_of(folded, branch_id);
         return other ? std::string_view(folded.branches[*other].vote.result) : std::string_view();
     };
-    std::string payload(branch.payload);
-    if (folded.started.mode != Mode::two_phase) {
-        FilledPayload filled = with_results(branch.payload, result_of, most_payload);
-        if (filled.objection.empty()) payload = std::move(filled.text);
-    }
+    FilledPayload filled = with_results(branch.payload, result_of, most_payload);
+    const std::string payload =
+        filled.objection.empty() ? std::move(filled.text) : std::string(branch.payload);
     return {{"operation", branch.operation},
             {"payload", tree(payload)},
             {"business_code", folded.started.key.code},
