@@ -36,7 +36,7 @@ protected:
     boost::system::result<Listing, http::Response> begin(Query query = {}) {
         return Listing::begin(*service_, {.method = "GET", .query = std::move(query)});
     }
-    Json page(const Query& query = {}) { return Json::parse(begin(query).value().finish().body); }
+    Json page(const Query& query = {}) { return Json::parse(begin(query)->finish().body); }
     /// "committed 3" of each item, newest first; its number is its business id.
     static std::vector<std::string> lines(const Json& page) {
         std::vector<std::string> all;
