@@ -215,11 +215,11 @@ TEST(BranchesTest, AStepThatWasUndoneWithoutRoomForATombstoneNeverRunsLater) {
     CreditBench bench;
     bench.send(Verb::execute, gid(1), 30);
     bench.has_room = false;
-    const std::size_t rows = bench.branches.list(bench.store.batch(), {"main"}).items.size();
+    const std::size_t before = bench.branches.list(bench.store.batch(), {"main"}).items.size();
     for (int n = 9; n > 5; --n)
         EXPECT_EQ(text(bench.send(Verb::compensate, gid(n))), "200 compensated");
     EXPECT_EQ(text(bench.send(Verb::compensate, gid(8))), "200 compensated") << "as often as asked";
-    EXPECT_EQ(bench.branches.list(bench.store.batch(), {"main"}).items.size(), rows)
+    EXPECT_EQ(bench.branches.list(bench.store.batch(), {"main"}).items.size(), before)
         << "a mark takes no room";
     bench.has_room = true;
     for (const int n : {7, 9})
