@@ -4,6 +4,7 @@
 #include "http/instant.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "http/text.hpp"
 #include "participants/calls.hpp"
 
 #include <limits>
@@ -151,8 +152,8 @@ void perform(const Surroundings& around,
 std::optional<http::FieldError> check_key(const http::Request& request) {
     for (const char* name : {"business_code", "business_id"}) {
         const std::string text = query_text(request, name);
-        // The gate has refused control characters.
-        if (text.empty() || text.size() > http::business_key_rule.max_bytes)
+        if (text.empty() || text.size() > http::business_key_rule.max_bytes ||
+            http::has_control(text))
             return http::FieldError{name, "text of 1 to 128 bytes"};
     }
     return std::nullopt;
