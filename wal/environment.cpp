@@ -222,8 +222,10 @@ int Environment::clear_dead_readers() {
 std::vector<StoreReader> Environment::readers() const { return readers_of(env_); }
 
 void Environment::copy_to(const std::filesystem::path& to) const {
-    check(with_free_slots(env_, [&] { return mdb_env_copy2(env_, to.c_str(), MDB_CP_COMPACT); }),
-          "copy the store");
+    // LMDB makes the file before it looks for a slot, so that it can't be called once more.
+    int cleared = 0;
+    mdb_reader_check(env_, &cleared);
+    check(mdb_env_copy2(env_, to.c_str(), MDB_CP_COMPACT), "copy the store");
 }
 
 }  // namespace twophase::wal

@@ -89,6 +89,7 @@ TEST_F(ListingTest, WhatWasToldBeforeIsInItAndWhatBeginsLaterIsNot) {
     const Gid unknown = submit("3").gid;  // its start isn't durable
     auto asked = begin();
     ASSERT_TRUE(asked);
+    pass(1'000ms);
     finish();
     committed("4");
     EXPECT_EQ(lines(Json::parse(asked->finish().body)),

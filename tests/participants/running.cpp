@@ -35,7 +35,7 @@ RunningParticipant::RunningParticipant(std::unique_ptr<Kind> kind,
     config.data = directory / "store";
     config.port = 0;
     config.any_filesystem = true;
-    config.map_bytes = std::size_t{1} << 28;
+    if (config.map_bytes == Config().map_bytes) config.map_bytes = std::size_t{1} << 28;
     config.address_file = directory / "address";
     state_ = std::make_unique<State>(std::move(kind), std::move(config));
     state_->program.start();

@@ -316,7 +316,7 @@ TEST(RoomWatchTest, AReaderThatStandsStillIsAlertedAndOneThatMovesIsNot) {
         readers[0].batch = batch;
     }
     EXPECT_TRUE(around.calls.empty());
-    around.pass(1min);
+    around.pass(65s);
     ASSERT_EQ(around.calls.size(), 1U);
     const Json event = Json::parse(around.calls.front().call.body);
     EXPECT_EQ(event.at("type"), "twophase.alert.old_reader");
