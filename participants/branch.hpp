@@ -89,9 +89,6 @@ struct Coordinator {
     std::string start;            // of the highest epoch
     std::uint64_t position = 0;   // the highest seen of that log
     std::string replaces;         // logs whose place that one took, separated by blanks
-    /// What begins up to this gid is refused: it may have been undone while the store had no room
-    /// to remember each.
-    std::string refused_up_to;
 
     template <class Self, class Visit>
     static void fields(Self& self, Visit& visit) {
@@ -102,7 +99,6 @@ struct Coordinator {
         visit(self.start);
         visit(self.position);
         visit(self.replaces);
-        visit.newer(self.refused_up_to);
     }
 };
 

@@ -248,10 +248,6 @@ Branches::Outcome Branches::begin(Turn& turn) const {
         return {refuse(refused(
             "too_late",
             "transactions up to " + turn.sender->forgotten_up_to + " are over and forgotten"))};
-    if (turn.sender && message.gid <= turn.sender->refused_up_to)
-        return {refuse(refused("too_late",
-                               "transactions up to " + turn.sender->refused_up_to +
-                                   " may have been undone while the store was full"))};
     const bool is_prepare = message.verb == Verb::prepare;
     Branch branch{.state = is_prepare ? BranchState::prepared : BranchState::executed,
                   .coordinator = message.coordinator,
@@ -294,25 +290,14 @@ Branches::Outcome Branches::end_unknown(Turn& turn) const {
         message.verb == Verb::rollback ? BranchState::rolled_back : BranchState::compensated;
     // Where a late prepare is refused in any case, nothing need be kept to refuse it by.
     const bool is_refused_anyway = !options_.coordinators.contains(message.coordinator) ||
-                                   (turn.sender && (message.gid <= turn.sender->forgotten_up_to ||
-                                                    message.gid <= turn.sender->refused_up_to));
-    if (is_refused_anyway) return {.answer = ended(tombstone), .change = {}, .is_repeat = true};
-    // An end is never refused, and the store's last room is that of ends that are known. Of two
-    // phases nothing need be kept: who prepares later asks, and hears that it was rolled back.
-    const bool is_row_kept = options_.has_room() || !is_credible(message.gid, turn.moment);
-    if (!is_row_kept && message.verb == Verb::compensate) refuse_up_to_here(turn);
-    if (!is_row_kept) return {.answer = ended(tombstone), .change = {}, .is_repeat = true};
+                                   (turn.sender && message.gid <= turn.sender->forgotten_up_to);
+    // An end is never refused, and the store's last room is that of ends that are known. A prepare
+    // that comes later asks, and hears that it was rolled back; an execute would never ask.
+    const bool is_row_needed = message.verb == Verb::compensate || options_.has_room();
+    if (is_refused_anyway || !is_row_needed)
+        return {.answer = ended(tombstone), .change = {}, .is_repeat = true};
     finish(turn, tombstone, tombstone.state);
     return {ended(tombstone)};
-}
-
-/// In place of a tombstone: while there is no room nothing begins in any case.
-void Branches::refuse_up_to_here(Turn& turn) const {
-    remember(turn);
-    Coordinator sender = turn.sender.value_or(Coordinator{});
-    sender.refused_up_to = turn.message.gid;
-    write(turn.unit, tables_.coordinators, turn.message.coordinator, sender);
-    turn.sender = std::move(sender);
 }
 
 bool Branches::is_known(const wal::Reader& reader, const Message& message) const {

@@ -172,7 +172,6 @@ private:
     std::optional<Answer> log_objection(const Turn& turn) const;
     std::optional<Answer> epoch_objection(const Turn& turn) const;
     void remember(Turn& turn) const;
-    void refuse_up_to_here(Turn& turn) const;
     bool is_audited(const Outcome& outcome) const;
     void record(const Turn& turn, const Outcome& outcome) const;
     Outcome begin(Turn& turn) const;

@@ -211,21 +211,17 @@ TEST(BranchesTest, WithoutRoomEndsWhatItKnowsAndTakesNothingNew) {
         << "no tombstone was left: it asks, and hears what the coordinator presumes";
 }
 
-TEST(BranchesTest, AStepThatWasUndoneWithoutRoomForATombstoneNeverRunsLater) {
+TEST(BranchesTest, AStepThatWasUndoneWithoutRoomNeverRunsLater) {
     CreditBench bench;
     bench.send(Verb::execute, gid(1), 30);
     bench.has_room = false;
-    const std::size_t before = bench.branches.list(bench.store.batch(), {"main"}).items.size();
-    for (int n = 9; n > 5; --n)
+    for (const int n : {9, 8, 8})
         EXPECT_EQ(text(bench.send(Verb::compensate, gid(n))), "200 compensated");
-    EXPECT_EQ(text(bench.send(Verb::compensate, gid(8))), "200 compensated") << "as often as asked";
-    EXPECT_EQ(bench.branches.list(bench.store.batch(), {"main"}).items.size(), before)
-        << "a mark takes no room";
     bench.has_room = true;
-    for (const int n : {7, 9})
-        EXPECT_EQ(text(bench.send(Verb::execute, gid(n), 30)), "409 too_late");
-    EXPECT_EQ(text(bench.send(Verb::execute, gid(10), 30)), "200 executed");
-    EXPECT_EQ(text(bench.send(Verb::execute, gid(1), 30)), "200 executed") << "it was known before";
+    for (const int n : {8, 9})
+        EXPECT_EQ(text(bench.send(Verb::execute, gid(n), 30)), "409 already_rolled_back");
+    EXPECT_EQ(text(bench.send(Verb::execute, gid(7), 30)), "200 executed")
+        << "what waited for room meanwhile goes on";
     EXPECT_EQ(text(bench.send(Verb::compensate, gid(1))), "200 compensated");
 }
 

@@ -200,6 +200,13 @@ void Ledger::check_steps_after(const Branch& branch, const Exchange& exchange) {
     }
 }
 
+/// Where stores are full at times, the rollback of what never came may leave nothing: a late yes
+/// counts for nobody, and its participant asks.
+void Ledger::rolled_back(const Branch& branch) {
+    const bool are_stores_full = world_.plan.one_in[static_cast<std::size_t>(Fault::log_full)] > 0;
+    if (promises_.contains(branch) || !are_stores_full) rolled_back_.insert(branch);
+}
+
 void Ledger::promised(const Branch& branch) {
     if (rolled_back_.contains(branch))
         world_.fail("I8: " + branch.participant + " votes yes to " + text_of(branch) +

@@ -74,7 +74,7 @@ public:
     void undone(const Branch& branch);
     void executed(const Branch& branch);
     /// A participant's word that it rolled back left it: whatever comes later is refused.
-    void rolled_back(const Branch& branch) { rolled_back_.insert(branch); }
+    void rolled_back(const Branch& branch);
     /// A participant's yes left it.
     void promised(const Branch& branch);
 

@@ -132,7 +132,7 @@ MUTANTS = {
                                "if (message.log == seen.log || !message.log.empty()) return std::nullopt;"),
     "another store is not noticed": ("coordinator/log_guard.cpp", "if (told.is_foreign || !remembered) return {};", "if (told.is_foreign || remembered || !remembered) return {};"),
     "a step that was undone without room runs later": ("participants/branches.cpp",
-                                                       "if (!is_row_kept && message.verb == Verb::compensate) refuse_up_to_here(turn);", ""),
+                                                       "message.verb == Verb::compensate || options_.has_room();", "options_.has_room();"),
     "what found no room is a yes": ("coordinator/protocol/protocol.cpp",
                                     "const BranchVote no{.vote = Vote::refused,", "const BranchVote no{.vote = t->mode() == Mode::eventual ? Vote::executed : Vote::read_only,"),
 }
