@@ -99,11 +99,13 @@ BranchPage branches_to_compare(const wal::Reader& reader,
         }
         const auto branch = branch_in(cursor);
         const bool is_its = branch && branch->coordinator == coordinator;
-        if (!is_time_ordered(gid)) {
-            if (is_its) page.not_askable.push_back(std::move(gid));
+        // What can't be read may be anybody's, and nobody can tell what state it is in.
+        const bool is_askable = branch && is_time_ordered(gid);
+        if (is_time_ordered(gid)) last = gid;
+        if (!is_askable) {
+            if (is_its || !branch) page.not_askable.push_back(std::move(gid));
             continue;
         }
-        last = gid;
         if (!is_its || page.items.size() >= most_items) continue;
         const bool is_ahead = !is_credible(gid, moment);
         page.items.push_back({std::move(gid), std::move(branch_id), branch->state, is_ahead});

@@ -29,6 +29,10 @@ bool may_pass(const http::Request& request) {
     if (request.path.starts_with("/v1/reconciliation") || request.path == "/readyz" ||
         request.path == "/metrics")
         return true;
+    // A damaged branch may be what keeps the store closed.
+    if (request.method == "POST" && request.path.starts_with("/v1/branches/") &&
+        request.path.ends_with("/settle"))
+        return true;
     return (request.method == "GET" || request.method == "HEAD") &&
            (request.path.starts_with("/v1/audit") || request.path == "/v1/branches/in-doubt" ||
             request.path == "/v1/branches/list");

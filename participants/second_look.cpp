@@ -68,7 +68,14 @@ bool SecondLook::settle(wal::Unit& unit, Finding& finding, const Moment& moment)
 /// Only what is over can be a contradiction: a branch that moved on, ended as expected or was
 /// forgotten since its page was read is none.
 bool SecondLook::still_contradicts(const wal::Unit& unit, Finding& finding) const {
-    const auto branch = read<Branch>(unit, branches_, branch_key(finding.gid, finding.branch_id));
+    std::optional<Branch> branch;
+    try {
+        branch = read<Branch>(unit, branches_, branch_key(finding.gid, finding.branch_id));
+    } catch (const DamagedRecord&) {
+        // It is there, and was perhaps carried out: whoever believed that it is missing would book
+        // it twice. The books tell of the damage.
+        return false;
+    }
     if (finding.kind == "missing") {
         const auto sender = read<Coordinator>(unit, coordinators_, finding.coordinator);
         return !branch && (!sender || finding.gid > sender->forgotten_up_to);

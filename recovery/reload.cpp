@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <set>
 
 namespace twophase::recovery {
@@ -31,17 +32,21 @@ std::string names_of_others(const http::Values& at_start, const http::Values& no
 }  // namespace
 
 void reload(const http::Values& at_start, const std::function<std::string(http::Values&)>& read) {
+    // Whoever sent the signal reads what came of it, whatever the level was or will be.
+    const auto before = spdlog::get_level();
+    spdlog::set_level(std::min(before, spdlog::level::info));
     spdlog::info("SIGHUP: {}", reopen_log());
     http::Values now;
     if (const std::string wrong = read(now); !wrong.empty()) {
         spdlog::error("SIGHUP: the settings stay as they are: {}", wrong);
+        spdlog::set_level(before);
         return;
     }
     const std::string level = now.at(log_level).get<std::string>();
-    spdlog::set_level(spdlog::level::from_str(level));
     spdlog::info("SIGHUP: log_level is {}; no other setting is reloaded", level);
     if (const std::string others = names_of_others(at_start, now); !others.empty())
         spdlog::warn("SIGHUP: changed, but taken over by a restart only: {}", others);
+    spdlog::set_level(spdlog::level::from_str(level));
 }
 
 }  // namespace twophase::recovery

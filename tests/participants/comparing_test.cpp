@@ -183,6 +183,23 @@ TEST_F(ComparingTest, WhatMovedOnSinceThePageWasReadIsNoFinding) {
     EXPECT_FALSE(is_kept("different", gid(2), "compensated"));
 }
 
+TEST_F(ComparingTest, ABranchThatCannotBeReadIsNeitherComparedNorMissing) {
+    bench.send(Verb::prepare, gid(1));
+    bench.send(Verb::commit, gid(1));
+    bench.send(Verb::prepare, gid(2));
+    bench.store.in_unit([&](wal::Unit& unit) {
+        unit.put(bench.store.table_of()("branches"), gid(1) + "/1", "damaged");
+        return 0;
+    });
+    const BranchPage page =
+        branches_to_compare(bench.store.batch(), bench.store.table_of(), "main", "", bench.moment);
+    ASSERT_EQ(page.items.size(), 1U);
+    EXPECT_EQ(page.items[0].gid, gid(2));
+    EXPECT_EQ(page.not_askable, std::vector<std::string>{gid(1)});
+    EXPECT_FALSE(is_kept("missing", gid(1), "committed"))
+        << "it is booked: whoever believed that it is missing would book it twice";
+}
+
 TEST_F(ComparingTest, WhatIsForgottenSinceIsNoFinding) {
     plant("coordinators", "main", Coordinator{.forgotten_up_to = gid(3)});
     EXPECT_FALSE(is_kept("missing", gid(3), "committed"));
