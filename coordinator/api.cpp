@@ -182,6 +182,7 @@ public:
     void refuse() {
         timer_.cancel();
         service_.forget_waiter(gid_, ticket_);
+        if (service_.has_reached(gid_, Milestone::started)) return answer();
         reply(unavailable("stopping",
                           "the coordinator stops, and whether this was started is not durable yet: "
                           "send it again under the same business key",
@@ -323,6 +324,7 @@ void Api::stop() {
 }
 
 void Api::end_waiting() {
+    is_ending_ = true;
     service_.force();
     // Each that is answered leaves the set.
     for (Wait* wait : Waits(*waits_)) wait->shared_from_this()->give_up();
@@ -334,6 +336,9 @@ void Api::refuse_waiting() {
 
 void Api::add_client_routes() {
     router_.add("POST", "/v1/transactions", [this](const Request& request, Respond respond) {
+        if (is_ending_)
+            return respond(unavailable(
+                "stopping", "the coordinator stops; nothing was started, send it again", "1"));
         submit(io_, waits_, service_, config_, request, std::move(respond));
     });
     router_.add_list("/v1/transactions", [this](const Request& request, Respond respond) {

@@ -27,8 +27,8 @@ public:
         Service& service,
         const Config& config);
     void operator()(http::Request request, http::Respond respond) const;
-    /// Before the program ends: makes what was started durable, and then answers those who wait for
-    /// more with 202.
+    /// Before the program ends: makes what was started durable, answers those who wait for more
+    /// with 202, and starts nothing more.
     void end_waiting();
     /// Answers those with 503 who wait even so.
     void refuse_waiting();
@@ -46,6 +46,7 @@ private:
     http::Router router_;
     recovery::Backups backups_;
     recovery::PageThread pages_;
+    bool is_ending_ = false;
 };
 
 }  // namespace twophase::coordinator

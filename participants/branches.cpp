@@ -121,6 +121,7 @@ Answer Branches::handle(wal::Unit& unit, const Message& message, const Moment& m
 /// What changed something, and what the business rules refused. Not the faults of a message: those
 /// cost its sender nothing, and anybody could fill the store with them.
 bool Branches::is_audited(const Outcome& outcome) const {
+    if (outcome.is_tombstone && !options_.has_room()) return false;
     if (outcome.answer.status == 200) return !outcome.is_repeat;
     return !outcome.answer.reason.empty() && options_.has_room();
 }
@@ -297,7 +298,7 @@ Branches::Outcome Branches::end_unknown(Turn& turn) const {
     if (is_refused_anyway || !is_row_needed)
         return {.answer = ended(tombstone), .change = {}, .is_repeat = true};
     finish(turn, tombstone, tombstone.state);
-    return {ended(tombstone)};
+    return {.answer = ended(tombstone), .change = {}, .is_tombstone = true};
 }
 
 bool Branches::is_known(const wal::Reader& reader, const Message& message) const {

@@ -163,7 +163,8 @@ private:
     struct Outcome {
         Answer answer;
         Change change;
-        bool is_repeat = false;  // changed nothing and was said before: not audited again
+        bool is_repeat = false;     // changed nothing and was said before: not audited again
+        bool is_tombstone = false;  // of what never came: not worth the last room for an audit
     };
     struct Turn;  // one message being handled
 

@@ -112,7 +112,8 @@ http::Response failure(const Message& message, const Answer& answer) {
         more["told_log"] = message.log;
     }
     if (answer.is_for_room) more["written"] = false;
-    const bool is_soon = answer.status == 503;
+    // The coordinator of a log that is being confirmed is best asked again at its own pace.
+    const bool is_soon = answer.status == 503 && answer.code != "unconfirmed-log";
     if (is_soon) more["retry_after_seconds"] = 1;  // an item of an array has no header
     http::Response response =
         http::problem(answer.status, answer.code, answer.message, std::move(more));

@@ -133,7 +133,7 @@ public:
         if (breaker_.is_open()) {
             if (is_probing_ || now < breaker_.probe_at()) return requests;
             // A probe is due whether or not an item is.
-            if (!has_ready() && has_waiting()) make_due(**due_.begin());
+            if (Entry* waiting = has_ready() ? nullptr : probe_of_waiting(now)) make_due(*waiting);
             if (auto probe = next_request(1, now)) {
                 probe->is_probe = is_probing_ = true;
                 requests.push_back(std::move(*probe));
@@ -159,8 +159,8 @@ public:
         entry.goes_alone = entry.goes_alone || alone;
         const Time wait = backoff(options_.backoff, ++entry.failures, random_);
         if (at_least <= Time{0}) return wait_until(entry, now + wait);
-        entry.not_before = now + std::max(wait, std::min(at_least, options_.backoff.most));
-        plan(entry, *entry.not_before);
+        entry.not_before = now + std::min(at_least, options_.backoff.most);
+        wait_until(entry, std::max(now + wait, *entry.not_before));
     }
 
     /// The answer was clear, but only a person can change it: asks again, slowly.
@@ -190,7 +190,7 @@ public:
         }
         if (request.is_probe) is_probing_ = false;
         if (outcome == Outcome::clear) {
-            if (breaker_.succeeded()) hurry_all();
+            if (breaker_.succeeded()) hurry_all(now);
             return;
         }
         // Items that failed before say nothing new about the peer: they may be at fault themselves.
@@ -213,8 +213,10 @@ public:
         if (breaker_.is_open()) {
             // With its window full a probe waits for done(), not for a time that has passed.
             if (is_probing_) return std::nullopt;
-            if (has_ready() || has_waiting()) return breaker_.probe_at();
-            return first_of(planned_);
+            if (has_ready()) return breaker_.probe_at();
+            const auto waiting = first_probe_of_waiting();
+            const auto planned = first_of(planned_);
+            return waiting && planned ? std::min(waiting, planned) : waiting ? waiting : planned;
         }
         std::optional<Time> first;
         for (const auto& time : {first_of(due_), first_of(planned_), late_may_leave_at()})
@@ -306,13 +308,22 @@ private:
         due_.insert(&entry);
     }
 
-    /// The peer is back: what waited for it is due, and all of it is late.
-    void hurry_all() {
+    /// The peer is back: what waited for it is due, unless the peer asked for longer, and all of it
+    /// is late.
+    void hurry_all(Time now) {
         for (auto& [verb, ready] : ready_) {
             Queue& late = ready.lines[unsigned(Line::late)];
             late.splice(late.end(), ready.lines[unsigned(Line::fresh)]);
         }
-        while (!due_.empty()) make_due(**due_.begin());
+        while (!due_.empty()) {
+            Entry& entry = **due_.begin();
+            if (entry.not_before.value_or(now) <= now) {
+                make_due(entry);
+            } else {
+                forget_due(entry);
+                plan(entry, *entry.not_before);
+            }
+        }
     }
 
     bool has_place(Verb verb) const {
@@ -347,8 +358,25 @@ private:
         return false;
     }
 
-    /// What is due first could leave if it were due now.
-    bool has_waiting() const { return !due_.empty() && has_place_for_late((*due_.begin())->verb); }
+    /// What waits and could leave as a probe now; nullptr: nothing.
+    Entry* probe_of_waiting(Time now) const {
+        for (Entry* entry : due_)
+            if (entry->not_before.value_or(now) <= now)
+                return has_place_for_late(entry->verb) ? entry : nullptr;
+        return nullptr;
+    }
+
+    /// When something that waits could leave as a probe.
+    std::optional<Time> first_probe_of_waiting() const {
+        std::optional<Time> first;
+        for (const Entry* entry : due_) {
+            if (!has_place_for_late(entry->verb)) return first;
+            const Time at = std::max(breaker_.probe_at(), entry->not_before.value_or(Time::min()));
+            if (!first || at < *first) first = at;
+            if (at == breaker_.probe_at()) return first;
+        }
+        return first;
+    }
 
     /// The line whose front is the next to leave, if any.
     std::optional<Line> next_line(const Ready& ready, bool is_late_allowed) const {
