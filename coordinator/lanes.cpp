@@ -178,7 +178,7 @@ private:
     void doubt() {
         is_open_ = false;
         set_holds();
-        sweep_->start_now();
+        sweep_->start_anew();
     }
 
     void pump() {

@@ -65,10 +65,14 @@ void Sweep::start_soon() {
 void Sweep::start_now() {
     failures_ = 0;
     is_soon_ = false;
-    not_before_ = {};  // it has answered since, and not as before
     // What is under way was asked before there was a reason to ask again.
     is_wanted_again_ = is_under_way_;
     start_soon();
+}
+
+void Sweep::start_anew() {
+    not_before_ = {};
+    start_now();
 }
 
 void Sweep::stop() {

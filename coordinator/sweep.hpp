@@ -62,6 +62,9 @@ public:
     void start_soon();
     /// Begins one at once, or as soon as the one under way has ended.
     void start_now();
+    /// The same, whatever the participant asked for before: it has answered since, and not as it
+    /// did.
+    void start_anew();
     void stop();
 
 private:
