@@ -45,7 +45,7 @@ inline constexpr const char* expected_points[] = {
 // the states `held` and `damaged`, which no run begins from: tests/coordinator and tests/wal do.
 inline constexpr const char* expected_pairs[] = {
     "acknowledged in deciding", "acknowledged in delivering", "logged in deciding",
-    "logged in delivering", "logged in finishing", "logged in preparing",
+    "logged in delivering", "logged in finishing", "logged in preparing", "no_room in preparing",
     "resolve_asked in delivering", "resolve_asked in preparing", "submitted in gone",
     "ticked in gone", "unclear in deciding", "unclear in delivering", "unclear in preparing",
     "unlogged in deciding", "unlogged in gone", "unlogged in preparing", "voted in delivering",

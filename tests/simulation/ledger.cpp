@@ -21,6 +21,7 @@ constexpr std::string_view event_names[] = {"submitted",
                                             "voted",
                                             "acknowledged",
                                             "unclear",
+                                            "no_room",
                                             "contradicted",
                                             "ticked",
                                             "resolve_asked"};
