@@ -25,6 +25,7 @@ constexpr std::string_view event_names[] = {"submitted",
                                             "contradicted",
                                             "ticked",
                                             "resolve_asked"};
+static_assert(std::size(event_names) == std::variant_size_v<Event>);
 constexpr std::size_t gone = 7;  // the place behind the phases: over, or never here
 
 struct GidOf {
