@@ -87,7 +87,8 @@ TEST(OriginTest, ALockThatWasWaitedForNamesWhoWaited) {
     bench.run();
     bench.pass(std::chrono::seconds(2));
     ASSERT_EQ(waiting.status(), 200U);
-    for (const Json& entry : bench.call("GET", "/v1/audit").body.at("items"))
+    const Json audit = bench.call("GET", "/v1/audit").body;
+    for (const Json& entry : audit.at("items"))
         if (entry.at("operation") == "lock") {
             EXPECT_EQ(entry.at("actor"), "bob");
             break;
