@@ -127,8 +127,6 @@ TEST_F(ContentTest, MembersOfTheWrongKindOrRange) {
     std::string many;
     for (int i = 0; i < 62; ++i) many += ",\"m" + std::to_string(i) + "\":1";
     for (const std::string& more : {std::string(R"(,"x":1e400)"),
-                                    std::string(R"(,"x":18446744073709551616)"),
-                                    std::string(R"(,"x":-9223372036854775809)"),
                                     std::string(R"(,"x":1,"x":2)"),
                                     ",\"x\":" + repeated(13, "[") + repeated(13, "]"),
                                     many})
@@ -220,11 +218,15 @@ TEST_F(ContentTest, TargetsThatArePaths) {
 
 TEST_F(ContentTest, HeadersCannotBeWrittenThroughWhatIsEchoed) {
     Json request = faults::Load::request_of({.business_id = "echo", .user = "poor", .price = 1});
-    request["business_id"] = "echo\r\nSet-Cookie: a=b\r\n\r\n";
+    const std::string evil = "echo\r\nSet-Cookie: a=b\r\n\r\n";
     RawSocket socket = connect(fleet().coordinator);
-    const std::string answer = ask(socket, post("/v1/transactions", request.dump()));
-    EXPECT_EQ(status_of(answer), 409) << answer;
-    EXPECT_EQ(answer.find("Set-Cookie: a=b\r\n"), std::string::npos) << answer;
+    for (const bool is_key : {true, false}) {
+        Json attack = request;
+        (is_key ? attack["business_id"] : attack["branches"][0]["payload"]["user_id"]) = evil;
+        const std::string answer = ask(socket, post("/v1/transactions", attack.dump()));
+        EXPECT_EQ(status_of(answer), is_key ? 400 : 409) << answer;
+        EXPECT_EQ(answer.find("Set-Cookie: a=b\r\n"), std::string::npos) << answer;
+    }
     EXPECT_EQ(status_of(ask(socket, get("/livez"))), 200);
     expect_service();
 }
