@@ -66,7 +66,7 @@ TEST_F(RenamedParticipantTest, WhatWaitsForTheOldNameIsShownAndEndsUnderBoth) {
     ASSERT_EQ(renamed.exit_code, 0) << renamed.text;
     fleet_.coupon.start();
     EXPECT_EQ(fleet_.coupon.wait_end(30s)->exit_code, 2) << "it belongs to stamps now";
-    fleet_.coupon.set_environment("TWOPHASE_NAME", "stamps");
+    fleet_.coupon.set_environment("TWOPHASE_ID", "stamps");
     fleet_.coupon.start();
     ASSERT_TRUE(fleet_.coupon.wait_ready());
 
