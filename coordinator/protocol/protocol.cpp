@@ -413,8 +413,7 @@ Effects Protocol::on(const Unclear& e, Time) {
 Effects Protocol::on(const NoRoom& e, Time now) {
     Transaction* t = find_awaiting(e.gid, e.branch, e.verb);
     // A saga has steps behind it that would be undone for a state that passes.
-    const bool is_no =
-        t != nullptr && t->phase == Phase::preparing && t->mode() != Mode::saga;
+    const bool is_no = t != nullptr && t->phase == Phase::preparing && t->mode() != Mode::saga;
     if (!is_no) return on(Unclear{e.gid, e.branch, e.verb, e.attempts, e.message}, now);
     Effects effects;
     effects.push_back(withdraw(*t, e.branch));

@@ -1,9 +1,9 @@
 #include "recovery/recoveryctl/participant_store.hpp"
 
 #include "http/json.hpp"
+#include "participants/config.hpp"
 #include "participants/coupon/coupon.hpp"
 #include "participants/credit/credit.hpp"
-#include "participants/config.hpp"
 #include "participants/renaming.hpp"
 #include "participants/verify.hpp"
 #include "recovery/recoveryctl/terminal.hpp"

@@ -209,9 +209,9 @@ int main_of(int argc, char** argv) {
     auto* backlog =
         app.add_option("--backlog", options.backlog, "Transactions in doubt, for recovery")
             ->capture_default_str();
-    auto* only =
-        app.add_option("--only", options.only, "These parts alone, by their names")
-            ->check(CLI::IsMember({"limits", "exchanges", "modes", "beside", "history", "recovery"}));
+    auto* only = app.add_option("--only", options.only, "These parts alone, by their names")
+                     ->check(CLI::IsMember(
+                         {"limits", "exchanges", "modes", "beside", "history", "recovery"}));
     app.add_option("--soak", options.soak_minutes, "Only 64 clients, for that many minutes")
         ->check(CLI::Range(1, 24 * 60));
     auto* guard =

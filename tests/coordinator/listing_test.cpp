@@ -110,8 +110,7 @@ TEST_F(ListingTest, ARestartListsTheSame) {
 }
 
 TEST_F(ListingTest, AQueryThatNobodyReadsIsRefused) {
-    for (const auto& [name, value] :
-         Query{{"limit", "0"}, {"staet", "committed"}}) {
+    for (const auto& [name, value] : Query{{"limit", "0"}, {"staet", "committed"}}) {
         const auto refused = begin({{name, value}});
         ASSERT_FALSE(refused) << name;
         EXPECT_EQ(refused.error().status, 400U);

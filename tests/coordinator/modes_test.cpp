@@ -261,7 +261,7 @@ TEST(EventualTest, AKeyOperationThatFindsNoRoomIsRefusedAndADeliveryIsTriedAgain
     EXPECT_EQ(
         trace.text(),
         "no room t1 key execute attempt 1 -> withdraw t1 key; force decided t1 rollback refused "
-              "n 1\n");
+        "n 1\n");
     EXPECT_EQ(trace.core().find(trace.gid("t1"))->live[0].vote.code, "no-room");
     trace.sync().text();
     trace.submit("t2").sync().vote("t2", "key", Vote::executed).sync().text();
