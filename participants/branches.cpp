@@ -61,14 +61,7 @@ bool began_by_execute(const Branch& branch) {
 }
 
 Work work_of(const Message& message, const Branch& branch) {
-    return {.gid = message.gid,
-            .branch_id = message.branch_id,
-            .operation = branch.operation,
-            .payload = branch.payload,
-            .business_code = branch.business_code,
-            .business_id = branch.business_id,
-            .note = branch.note,
-            .reason = message.reason};
+    return work_of(message.gid, message.branch_id, branch, message.reason);
 }
 
 }  // namespace

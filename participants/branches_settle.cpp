@@ -59,17 +59,6 @@ Settlement outcome_of(const BranchEvidence& evidence, bool is_promised) {
     return refuse("not-decided", "the coordinator has not decided yet: try again when it has");
 }
 
-Work work_of(const BranchEvidence& evidence, const Branch& branch) {
-    return {.gid = evidence.gid,
-            .branch_id = evidence.branch_id,
-            .operation = branch.operation,
-            .payload = branch.payload,
-            .business_code = branch.business_code,
-            .business_id = branch.business_id,
-            .note = branch.note,
-            .reason = ""};
-}
-
 /// As far as the log tells of it.
 Branch branch_of(const BranchEvidence& evidence, const Moment& moment) {
     return {.coordinator = evidence.coordinator,
@@ -116,11 +105,13 @@ Settlement Branches::settle(wal::Unit& unit,
         has_ended ? settled_as(known->state) : outcome_of(evidence, is_promised);
     if (!settled.refusal.empty()) return settled;
     Branch branch = known.value_or(branch_of(evidence, moment));
-    if (!known) branch.note = resource_.note_of(rows, work_of(evidence, branch), evidence.result);
+    if (!known)
+        branch.note = resource_.note_of(
+            rows, work_of(evidence.gid, evidence.branch_id, branch), evidence.result);
     branch.state = settled.state;
     Change change;
     if (is_promised) {
-        const Work work = work_of(evidence, branch);
+        const Work work = work_of(evidence.gid, evidence.branch_id, branch);
         Step step = branch.state == BranchState::committed ? resource_.commit(unit, work, moment)
                                                            : resource_.rollback(unit, work, moment);
         branch.last_result = std::move(step.result);

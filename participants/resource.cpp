@@ -2,6 +2,20 @@
 
 namespace twophase::participants {
 
+Work work_of(const std::string& gid,
+             const std::string& branch_id,
+             const Branch& branch,
+             const std::string& reason) {
+    return {.gid = gid,
+            .branch_id = branch_id,
+            .operation = branch.operation,
+            .payload = branch.payload,
+            .business_code = branch.business_code,
+            .business_id = branch.business_id,
+            .note = branch.note,
+            .reason = reason};
+}
+
 Refusal invalid_payload(std::string_view field, std::string_view expected) {
     const std::string path = field.empty() ? "payload" : "payload." + std::string(field);
     return {.status = 422,

@@ -1,6 +1,7 @@
 // What a participant owns and a branch changes: the part that credit and coupon write themselves.
 #pragma once
 
+#include "participants/branch.hpp"
 #include "participants/messages.hpp"
 #include "participants/rows.hpp"
 #include "wal/unit.hpp"
@@ -29,6 +30,12 @@ struct Work {
     /// Of a direct operation, which has no gid: the lock's that its sender holds.
     std::optional<std::uint64_t> lock_token = {};
 };
+
+/// What `branch` is about, for the second step; `reason`: of a compensation.
+Work work_of(const std::string& gid,
+             const std::string& branch_id,
+             const Branch& branch,
+             const std::string& reason = "");
 
 struct Refusal {
     unsigned status = 409;

@@ -1,10 +1,9 @@
 // A participant's branch whose record is damaged, and findings that a person acknowledges, with the
 // real programs.
 #include "participants/branches.hpp"
-#include "participants/credit/accounts.hpp"
-#include "participants/direct_calls.hpp"
 #include "participants/record.hpp"
 #include "tests/faults/books.hpp"
+#include "tests/faults/credit_store.hpp"
 #include "tests/faults/runbook.hpp"
 #include "wal/store.hpp"
 
@@ -47,19 +46,8 @@ protected:
     Json reconcile() {
         return ask_json(fleet_.credit, "POST", "/v1/reconciliation", Json::object());
     }
-    /// Changes the store of credit, which is stopped, past all rules.
     void change_credit(const std::function<void(wal::Store&, wal::Unit&)>& change) {
-        wal::StoreOptions options{.directory = fleet_.credit.data(), .kind = "credit"};
-        options.id = "credit";
-        options.any_filesystem = true;
-        options.tables = participants::branch_tables();
-        std::ranges::copy(participants::credit::Accounts::tables(),
-                          std::back_inserter(options.tables));
-        std::ranges::copy(participants::DirectCalls::tables(), std::back_inserter(options.tables));
-        wal::Store store(options, [](const std::function<void()>&) {});
-        store.submit(
-            {.work = [&](wal::Unit& unit) { change(store, unit); }, .then = [](wal::Written) {}});
-        store.stop();
+        change_credit_store(fleet_.credit.data(), change);
     }
     void damage(const std::string& gid) {
         change_credit([&](wal::Store& store, wal::Unit& unit) {

@@ -1,9 +1,8 @@
 // Participants against each other's books and the coordinator's log, with the real programs.
 #include "participants/branches.hpp"
-#include "participants/credit/accounts.hpp"
-#include "participants/direct_calls.hpp"
 #include "participants/record.hpp"
 #include "tests/faults/books.hpp"
+#include "tests/faults/credit_store.hpp"
 #include "tests/faults/fleet.hpp"
 #include "tests/faults/load.hpp"
 #include "wal/environment.hpp"
@@ -56,19 +55,8 @@ protected:
         return texts;
     }
 
-    /// Changes the store of credit, which is stopped, past all rules.
     void change_credit(const std::function<void(wal::Store&, wal::Unit&)>& change) {
-        wal::StoreOptions options{.directory = fleet_.credit.data(), .kind = "credit"};
-        options.id = "credit";
-        options.any_filesystem = true;
-        options.tables = participants::branch_tables();
-        std::ranges::copy(participants::credit::Accounts::tables(),
-                          std::back_inserter(options.tables));
-        std::ranges::copy(participants::DirectCalls::tables(), std::back_inserter(options.tables));
-        wal::Store store(options, [](const std::function<void()>&) {});
-        store.submit(
-            {.work = [&](wal::Unit& unit) { change(store, unit); }, .then = [](wal::Written) {}});
-        store.stop();
+        change_credit_store(fleet_.credit.data(), change);
     }
 
     void damage_coordinator() {
