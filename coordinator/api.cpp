@@ -424,7 +424,8 @@ void Api::add_operator_routes() {
         // Behind all that was written so far: what anybody was told is in it.
         service_.when_written([this, request, respond] {
             pages_.answer([&log = service_.log(), request] { return export_page(log, request); },
-                          respond);
+                          respond,
+                          recovery::PageSize::bulk);
         });
     });
     router_.add("POST", "/v1/verify", [this](const Request&, const Respond& respond) {

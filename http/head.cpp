@@ -138,7 +138,9 @@ std::string parse_authority(std::string_view text, Authority& out) {
     std::string_view host = out.text;
     const std::size_t colon = host.find(':', host.starts_with('[') ? host.find(']') : 0);
     if (colon < host.size()) {
-        const auto port = parse_length(host.substr(colon + 1));
+        // RFC 3986, section 3.2.3: the port may be empty, which is as none.
+        const std::string_view text_of_port = host.substr(colon + 1);
+        const auto port = text_of_port.empty() ? 0 : parse_length(text_of_port);
         if (!port || *port > 65'535) return "The port in Host isn't one.";
         host = host.substr(0, colon);
     }
@@ -154,6 +156,7 @@ std::string parse_authority(std::string_view text, Authority& out) {
 
 std::string_view without_default_port(std::string_view authority) {
     if (authority.ends_with(":80")) authority.remove_suffix(3);
+    if (authority.ends_with(':')) authority.remove_suffix(1);
     return authority;
 }
 

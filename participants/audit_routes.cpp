@@ -109,7 +109,8 @@ void add_audit_routes(http::Router& router,
             [&audit, &store, request] {
                 return read_or_damaged([&] { return export_page(audit, store, request); });
             },
-            respond);
+            respond,
+            recovery::PageSize::bulk);
     });
     router.add("GET", "/v1/audit/head", [&](const http::Request&, const auto& respond) {
         respond(read_or_damaged([&] { return head(audit, store); }));

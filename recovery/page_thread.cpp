@@ -5,10 +5,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <sys/resource.h>
@@ -19,7 +21,7 @@
 namespace twophase::recovery {
 namespace {
 
-constexpr std::size_t most_waiting = 256;
+constexpr std::size_t most_waiting = 256;  // of each size
 constexpr std::chrono::milliseconds longest_rest{100};
 constexpr int lowest_priority = 19;  // of setpriority(2), which Linux keeps for each thread
 
@@ -39,12 +41,13 @@ struct PageThread::State {
 
     explicit State(Surroundings* the_surroundings) : around(the_surroundings) {}
 
-    void add(Page page) {
+    void add(Page page, PageSize size) {
         if (around == nullptr) return page.respond(made(page.make));
         {
             const std::lock_guard lock(mutex);
-            if (!is_stopped && waiting.size() < most_waiting) {
-                waiting.push_back(std::move(page));
+            std::deque<Page>& line = waiting[static_cast<std::size_t>(size)];
+            if (!is_stopped && line.size() < most_waiting) {
+                line.push_back(std::move(page));
                 page.respond = nullptr;
             }
         }
@@ -68,10 +71,13 @@ struct PageThread::State {
 
     std::optional<Page> next() {
         std::unique_lock lock(mutex);
-        changed.wait(lock, [this] { return is_stopped || !waiting.empty(); });
+        const auto has_page = [this] { return !waiting[0].empty() || !waiting[1].empty(); };
+        changed.wait(lock, [&] { return is_stopped || has_page(); });
         if (is_stopped) return std::nullopt;
-        Page page = std::move(waiting.front());
-        waiting.pop_front();
+        if (waiting[turn].empty()) turn = 1 - turn;
+        Page page = std::move(waiting[turn].front());
+        waiting[turn].pop_front();
+        turn = 1 - turn;
         return page;
     }
 
@@ -95,7 +101,8 @@ struct PageThread::State {
         {
             const std::lock_guard lock(mutex);
             is_stopped = true;
-            left.swap(waiting);
+            for (std::deque<Page>& line : waiting)
+                std::ranges::move(std::exchange(line, {}), std::back_inserter(left));
         }
         changed.notify_all();
         if (thread.joinable()) thread.join();
@@ -105,8 +112,9 @@ struct PageThread::State {
     Surroundings* around;  // none: pages are made at once
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<Page> waiting;  // under mutex
-    bool is_stopped = false;   // under mutex
+    std::array<std::deque<Page>, 2> waiting;  // by size; under mutex, as the next two
+    std::size_t turn = 0;
+    bool is_stopped = false;
     std::thread thread;
 };
 
@@ -116,8 +124,10 @@ PageThread::PageThread() : state_(std::make_unique<State>(nullptr)) {}
 
 PageThread::~PageThread() { state_->end(); }
 
-void PageThread::answer(std::function<http::Response()> make, http::Respond respond) {
-    state_->add({std::move(make), std::move(respond)});
+void PageThread::answer(std::function<http::Response()> make,
+                        http::Respond respond,
+                        PageSize size) {
+    state_->add({std::move(make), std::move(respond)}, size);
 }
 
 void PageThread::stop() {

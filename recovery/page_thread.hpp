@@ -9,6 +9,10 @@
 
 namespace twophase::recovery {
 
+/// Lists and bulk pages take turns, so that a list doesn't wait behind every export that was asked
+/// for before it.
+enum class PageSize { list, bulk };
+
 /// One thread of the lowest priority makes one page at a time, so that whoever lists leaves the
 /// processor to payments. Between two pages it rests for as long as the last one took, at most a
 /// tenth of a second. Belongs to the loop.
@@ -24,7 +28,9 @@ public:
 
     /// Runs `make` on the thread, which must read snapshots alone, then answers on the loop. 503
     /// with Retry-After when too many pages wait, or after stop(); 500 when `make` throws.
-    void answer(std::function<http::Response()> make, http::Respond respond);
+    void answer(std::function<http::Response()> make,
+                http::Respond respond,
+                PageSize size = PageSize::list);
     /// Waits for the page that is being made; those that wait get 503. Before what they read goes.
     void stop();
 

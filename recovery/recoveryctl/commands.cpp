@@ -138,6 +138,12 @@ std::size_t export_to(Source& source, std::ostream& out, const std::string& name
     return lines;
 }
 
+/// Nobody checks a name: a slip of the pen must not read as "all is well".
+std::string none_of(const std::string& participant, const char* what) {
+    return "no " + std::string(what) + " names participant \"" + printable(participant) +
+           "\": is it spelled as in the settings (`recoveryctl participants` lists them)?\n";
+}
+
 }  // namespace
 
 Exit list(Source& source, const ListOrder& order, const Output& output) {
@@ -149,7 +155,10 @@ Exit list(Source& source, const ListOrder& order, const Output& output) {
         tell(output, {{"items", std::move(found.items)}, {"more", found.has_more}});
         return Exit::done;
     }
-    if (found.items.empty())
+    if (found.items.empty() && !order.filter.participant.empty())
+        output.out << none_of(order.filter.participant,
+                              is_plain ? "unfinished transaction" : "transaction that fits");
+    else if (found.items.empty())
         output.out << (is_plain ? "nothing is unfinished (--all lists what is over, too)\n"
                                 : "no transaction fits\n");
     else
@@ -269,6 +278,8 @@ Exit dead_letters(Source& source, const std::string& participant, const Output& 
     const bool is_none = items.empty();
     if (output.is_json)
         tell(output, {{"items", std::move(items)}});
+    else if (is_none && !participant.empty())
+        output.out << none_of(participant, "delivery that was given up");
     else
         output.out << (is_none ? "no delivery was given up\n"
                                : dead_letters_text(items, source.flags()));

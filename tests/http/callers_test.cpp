@@ -113,6 +113,8 @@ TEST_F(CallersTest, AnAbsoluteTargetIsTakenWhereItAndHostAreOursAndAgree) {
     EXPECT_EQ(status_of(ask("GET http://localhost:7/livez HTTP/1.1", "Host: localhost:7\r\n")),
               200);
     EXPECT_EQ(status_of(ask("GET http://localhost/livez HTTP/1.0", "")), 200);
+    EXPECT_EQ(status_of(ask("GET http://localhost:/livez HTTP/1.1")), 200) << "a port may be empty";
+    EXPECT_EQ(status_of(ask("GET /v1/things/1 HTTP/1.1", "Host: localhost:\r\n")), 200);
     for (const char* no_path :
          {"GET http://localhost HTTP/1.1", "GET http://localhost?a=b HTTP/1.1"})
         EXPECT_EQ(status_of(ask(no_path)), 404) << no_path << ": the path is \"/\"";

@@ -63,6 +63,30 @@ TEST(PageThreadTest, MakesOnePageAtATimeInOrderAndAnswersOnTheLoop) {
     EXPECT_EQ(answers, (std::vector<std::string>{"a", "b", "c"}));
 }
 
+TEST(PageThreadTest, AListDoesNotWaitBehindEveryExport) {
+    Posting loop;
+    PageThread pages(loop);
+    std::promise<void> go_on;
+    auto waits = go_on.get_future().share();
+    std::string order;
+    const auto ask = [&](const char* name, PageSize size) {
+        pages.answer(
+            [waits, name] {
+                waits.wait();
+                return text(name);
+            },
+            [&](const http::Response& response) { order += response.body; },
+            size);
+    };
+    for (const char* name : {"1", "2", "3", "4"}) ask(name, PageSize::bulk);
+    for (const char* name : {"a", "b"}) ask(name, PageSize::list);
+    go_on.set_value();
+    for (int i = 0; i < 6; ++i) loop.run_one();
+    EXPECT_LT(order.find('a'), 2U) << order;
+    EXPECT_LT(order.find('b'), 4U) << order;
+    EXPECT_EQ(order.find('3'), order.find('4') - 1) << "and exports end, too: " << order;
+}
+
 TEST(PageThreadTest, LeavesTheProcessorToPayments) {
     Posting loop;
     PageThread pages(loop);

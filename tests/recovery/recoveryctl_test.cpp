@@ -418,6 +418,9 @@ TEST(RecoveryctlRemoteTest, LooksAfterARunningCoordinator) {
     EXPECT_EQ(shown.at("state"), "rolled_back");
     EXPECT_EQ(shown.at("heuristic"), true);
     EXPECT_TRUE(has(asked({"list"}).out, "nothing is unfinished"));
+    EXPECT_TRUE(has(asked({"list", "--participant", "coupn"}).out,
+                    "no unfinished transaction names participant \"coupn\": is it spelled"));
+    EXPECT_TRUE(has(asked({"dead-letters", "--participant", "coupn"}).out, "is it spelled"));
     EXPECT_EQ(asked({"verify"}).exit_code, 0);
     EXPECT_TRUE(has(asked({"export"}).out, gid));
     EXPECT_EQ(asked({"backup", "--name", "monday"}).exit_code, 0);
